@@ -10,9 +10,10 @@ folder with the set-group-ID bit, by which groups share folders, is theirs too, 
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,9 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 )
-
+_LOCK = ".lock"
+_BESIDE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+"""What is made under such a name takes that of its target when it is whole."""
 
 ResourceKind = Literal["corpus", "adapter", "report", "pairs", "cases", "workspace"]
 """What a workspace holds by name; ``workspace`` is all of it, and has none."""
@@ -125,7 +128,7 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        lock = FileLock(make_file(folder / ".lock"))
+        lock = FileLock(make_file(folder / _LOCK))
         lock.acquire(timeout=timeout)
     except Timeout:
         raise WorkspaceBusy(
@@ -146,7 +149,7 @@ def replaced_atomically(target: Path) -> Iterator[Path]:
 
     It is open to nobody to whom the folder is closed.
     """
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    beside = _beside(target)
     try:
         yield beside
         close_to_others(beside)
@@ -155,6 +158,32 @@ def replaced_atomically(target: Path) -> Iterator[Path]:
         flush_to_disk(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """A place of the name of ``target`` in a folder beside it, to make it there; the folder is gone afterwards.
+
+    Those that were left there by processes which were killed go first, whatever they were to become: nobody holds the
+    lock in them any more. Raises what ``write_lock`` raises.
+    """
+    make_folder(target.parent)
+    for left in target.parent.iterdir():
+        if _BESIDE.fullmatch(left.name) and (left / _LOCK).is_file():
+            with suppress(WorkspaceError), write_lock(left):
+                shutil.rmtree(left, ignore_errors=True)
+    beside = _beside(target)
+    try:
+        beside.mkdir()
+        close_to_others(beside)
+        with write_lock(beside, timeout=10):
+            yield beside / target.name
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def make_folder(folder: Path) -> Path:

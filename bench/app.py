@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,15 @@ class RunningApp:
 
 
 @contextmanager
-def running(workspace: Path, *settings: str) -> Iterator[RunningApp]:
-    """``assistant ui`` on a free port with ``key=value`` settings, while the block runs."""
+def running(workspace: Path, *settings: str, log: Path | None = None) -> Iterator[RunningApp]:
+    """``assistant ui`` on a free port with ``key=value`` settings, while the block runs. ``log``: where it logs to."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--workspace", str(workspace)]
     command += [part for setting in settings for part in ("--set", setting)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        nullcontext() if log is None else log.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -57,58 +57,88 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Page:
-    """What of the page's configuration is needed to ask."""
+class PageFunction:
+    """A function behind the page."""
 
-    ask: int
-    load: int
-    asked_with: tuple[Any, ...]
-    loaded_with: tuple[Any, ...]
+    number: int
+    inputs: tuple[tuple[str, Any], ...]
+    """The name of each component in the page, empty for one without, and what it holds in a new page."""
+
+    def data(self, **changed: Any) -> list[Any]:
+        """What it is called with, where components hold something else: ``chat_question`` for ``chat-question``."""
+        return [changed.get(name.replace("-", "_"), value) for name, value in self.inputs]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What of the page people here use."""
+
+    load: PageFunction
+    ask: PageFunction
+    vote: PageFunction
+    teach: PageFunction
 
 
 def read_page(config: dict[str, Any]) -> Page:
-    """The functions behind the question box and the loading of the page, by what Gradio tells browsers."""
+    """The functions behind the chat and the loading of the page, by what Gradio tells browsers."""
     components = {one["id"]: one for one in config["components"]}
     by_name = {one["props"].get("elem_id"): id_ for id_, one in components.items()}
-    box, scope = by_name["chat-question"], by_name["chat-scope"]
     functions = config["dependencies"]
-    asked = next(one for one in functions if [box, "submit"] in [list(target) for target in one["targets"]])
-    loaded = next(
-        one for one in functions if scope in one["outputs"] and "load" in [event for _, event in one["targets"]]
+
+    def function(happens: Callable[[dict[str, Any]], bool]) -> PageFunction:
+        found = next(filter(happens, functions))
+        props = [components[id_]["props"] for id_ in found["inputs"]]
+        return PageFunction(found["id"], tuple((one.get("elem_id") or "", one.get("value")) for one in props))
+
+    def behind(component: str, event: str) -> PageFunction:
+        return function(lambda one: [by_name[component], event] in [list(target) for target in one["targets"]])
+
+    def loads(one: dict[str, Any]) -> bool:
+        return by_name["chat-scope"] in one["outputs"] and "load" in [event for _, event in one["targets"]]
+
+    return Page(
+        function(loads), behind("chat-question", "submit"), behind("chat-now", "vote"), behind("chat-now", "teach")
     )
-    values = {box: ""}
-
-    def given(function: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(values.get(id_, components[id_]["props"].get("value")) for id_ in function["inputs"])
-
-    return Page(asked["id"], loaded["id"], given(asked), given(loaded))
 
 
 def load(client: httpx.Client, page: Page, session: str, person: Person) -> None:
     """Open the page in a session of its own, as a browser's new tab does. Notes errors."""
-    for message in called(client, session, page.load, page.loaded_with):
-        if message["msg"] == "process_completed" and not message["success"]:
-            person.errors.append(json.dumps(message["output"])[:200])
+    last_of(called(client, session, page.load.number, page.load.data()), person)
 
 
-def ask(client: httpx.Client, page: Page, session: str, question: str, person: Person) -> str:
+def ask(client: httpx.Client, page: Page, session: str, question: str, person: Person, **choices: Any) -> str:
     """Ask a question as the page does; what came at last. Notes times and errors."""
-    started, first, shown = time.perf_counter(), 0.0, ""
-    for message in called(client, session, page.ask, [question, *page.asked_with[1:]]):
-        if message["msg"] == "process_generating":
-            first = first or time.perf_counter() - started
-        if message["msg"] == "process_completed":
-            shown = json.dumps(message["output"])
-            if not message["success"]:
-                person.errors.append(shown[:200])
+    started, first = time.perf_counter(), 0.0
+
+    def timed() -> Iterator[dict[str, Any]]:
+        nonlocal first
+        for message in called(client, session, page.ask.number, page.ask.data(chat_question=question, **choices)):
+            if message["msg"] == "process_generating":
+                first = first or time.perf_counter() - started
+            yield message
+
+    shown = last_of(timed(), person)
     person.seconds.append(time.perf_counter() - started)
     person.first_seconds.append(first or person.seconds[-1])
     return shown
 
 
-def called(client: httpx.Client, session: str, function: int, data: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """What a function of the page sends, message by message, until it has ended."""
-    body = {"data": list(data), "fn_index": function, "session_hash": session}
+def last_of(messages: Iterator[dict[str, Any]], person: Person) -> str:
+    """What a function ended with. Notes an error."""
+    shown = ""
+    for message in messages:
+        if message["msg"] == "process_completed":
+            shown = json.dumps(message["output"])
+            if not message["success"]:
+                person.errors.append(shown[:200])
+    return shown
+
+
+def called(
+    client: httpx.Client, session: str, function: int, data: Sequence[Any], event: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """What a function of the page sends, message by message, until it has ended. ``event``: what was clicked says."""
+    body = {"data": list(data), "fn_index": function, "session_hash": session, "event_data": event}
     client.post("/en/gradio_api/queue/join", json=body).raise_for_status()
     with client.stream("GET", "/en/gradio_api/queue/data", params={"session_hash": session}) as stream:
         for line in stream.iter_lines():

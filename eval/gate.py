@@ -50,7 +50,7 @@ from eval.cases import Case
 from eval.gold import gold_problem
 from eval.metrics import MARGIN, METRICS, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
+from eval.results import BaselineOrigin, CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
 
 PASSED, REGRESSION, TOO_THIN = 0, 3, 4  # exit statuses; 1 and 2 say that the run itself failed
 GOLD_IN_CORPUS = "gold_in_corpus"
@@ -257,6 +257,13 @@ def read_baseline(folder: Path, rows: Iterable[CaseRow], system: str) -> Baselin
     if not pairs:
         raise _other_cases(folder)
     return Baseline(results, system if system in names else results.gate.system, pairs)
+
+
+def origin_of(folder: Path) -> BaselineOrigin:
+    """What an earlier run was made from. Raises UsageError for a folder without a run."""
+    results = read_results(folder)
+    adapters = tuple(one.adapter for one in results.systems if one.adapter)
+    return BaselineOrigin(folder.absolute().name, results.data.corpus, adapters)
 
 
 def judged(

@@ -155,6 +155,16 @@ class DataCard:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineOrigin:
+    """What an earlier report was made from: who may not read that may not read what was held against it."""
+
+    report: str
+    """The name of its folder."""
+    corpus: str
+    adapters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """The outcome of one run."""
 
@@ -176,6 +186,8 @@ class Results:
     style: StyleFindings
     language_models: tuple[LanguageModel, ...]
     data: DataCard
+    baseline: BaselineOrigin | None = None
+    """None where it was held against none, or by a program that did not keep it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,15 @@ def test_containers_have_no_rights_and_one_place_to_write() -> None:
     assert len(homes) == 4 and all(home.startswith("/data") for home in homes)
 
 
+def test_the_server_of_models_is_reached_by_the_app_alone_and_tells_nobody_of_it() -> None:
+    vllm = COMPOSE["services"]["vllm"]
+    assert vllm["entrypoint"] == ["vllm", "serve"] and not vllm["command"][0].startswith("--"), "the model comes first"
+    assert not {"ports", "network_mode", "ipc", "privileged"} & set(vllm)
+    assert vllm["environment"]["VLLM_NO_USAGE_STATS"] == "1" and "data:/data:ro" in vllm["volumes"]
+    (gpus,) = vllm["deploy"]["resources"]["reservations"]["devices"]
+    assert f"--tensor-parallel-size={gpus['count']}" in vllm["command"]
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
 def test_the_unit_is_one_for_systemd(tmp_path: Path) -> None:
     here = tmp_path / "assistant.service"

@@ -4,7 +4,6 @@ A save is tried before the first step: what cannot be saved and loaded again nee
 """
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from assistant.engines.lora import Shape, quiet_peft, read_lora_config, read_lor
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError, AssistantError, TrainingError, one_line
 from assistant.models import quiet_transformers
-from assistant.workspace import close_to_others, flush_to_disk, size_of
+from assistant.workspace import close_to_others, flush_to_disk, folder_beside, size_of
 from train.model import is_out_of_memory, trained
 from train.modelcard import Use, model_card
 
@@ -51,22 +50,19 @@ def new_folder(target: Path, force: bool) -> Iterator[Path]:
     from safetensors import SafetensorError
 
     refuse_taken(target, force)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
     try:
-        beside.mkdir(parents=True)
-        yield beside
-        for path in (beside, *beside.rglob("*")):
-            close_to_others(path)
-        for path in beside.rglob("*"):
-            flush_to_disk(path)
-        flush_to_disk(beside)
-        _rename(beside, target, force)
+        with folder_beside(target) as new:
+            new.mkdir()
+            yield new
+            for path in (new, *new.rglob("*")):
+                close_to_others(path)
+            for path in new.rglob("*"):
+                flush_to_disk(path)
+            flush_to_disk(new)
+            _rename(new, target, force)
     except (OSError, SafetensorError) as error:  # safetensors tells a full disk in an error of its own
         reason = getattr(error, "strerror", None) or one_line(error)
         raise AdapterError(f"{target} cannot be written: {reason}.", "Free space, or check the rights.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def refuse_name(target: Path, force: bool) -> None:
@@ -82,7 +78,7 @@ def refuse_taken(target: Path, force: bool) -> None:
         raise AdapterError(f"{target} exists.", "Choose another name, or replace it with --force.")
 
 
-def _rename(beside: Path, target: Path, force: bool) -> None:
+def _rename(new: Path, target: Path, force: bool) -> None:
     """One rename, which the operating system refuses where a folder has the name; or two, to replace that one.
 
     ``finish_replacement`` undoes the first of two when the second never comes. A reader may do so at any moment, so
@@ -95,7 +91,7 @@ def _rename(beside: Path, target: Path, force: bool) -> None:
             shutil.rmtree(aside, ignore_errors=True)
             target.rename(aside)
         try:
-            beside.rename(target)
+            new.rename(target)
             break
         except OSError as error:
             if error.errno in _TAKEN:
@@ -148,10 +144,8 @@ def save_adapter(
 def remove_adapter(folder: Path) -> None:
     """Delete an adapter: it loses its name at once, the disk is freed afterwards."""
     shutil.rmtree(set_aside(folder), ignore_errors=True)  # what a killed replacement left would take the name back
-    nameless = folder.with_name(f".{folder.name}.removed")
-    shutil.rmtree(nameless, ignore_errors=True)
-    folder.rename(nameless)
-    shutil.rmtree(nameless)
+    with folder_beside(folder) as nameless:
+        folder.rename(nameless)
 
 
 def _save_peft(model: Any, folder: Path, base: str) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Verdict
-from assistant.store.sql import migrate, versions_in
+from assistant.store.sql import migrate, opened_without_room, versions_in
 from assistant.text.printing import excerpt
 from assistant.workspace import ResourceKind, Workspace, all_shown, make_file, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
@@ -335,14 +335,15 @@ class Conversations:
                     title = _title(turns[0].question)
                     database.execute("UPDATE conversations SET title = ? WHERE id = ?", (title, copy))
                 (scope,) = database.execute("SELECT scope FROM conversations WHERE id = ?", (copy,)).fetchone()
-                shared = replace(kept(scope), files=())
-                database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(shared), copy))
+                shared = written(replace(kept(scope), files=()))
+                database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (shared, copy))
                 last = None
                 for row in turns:
+                    replies = tuple(one.as_shared for one in REPLIES.validate_json(row.replies))
                     last = database.execute(
                         "INSERT INTO turns (conversation, parent, replies, question, blind, preferred, words)"
                         " SELECT ?, ?, ?, question, blind, preferred, words FROM turns WHERE id = ?",
-                        (copy, last, _as_shared(row.replies), row.id),
+                        (copy, last, REPLIES.dump_json(replies).decode(), row.id),
                     ).lastrowid
             return int(copy)
 
@@ -384,13 +385,24 @@ class Conversations:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a transaction, for this call alone."""
+        """A connection in a transaction, for this call alone; on a full disk, one that can be read."""
         try:
-            with closing(sqlite3.connect(make_file(self._file), timeout=30)) as database, database:
-                _prepare(database)
+            with closing(self._connected()) as database, database:
                 yield database
         except (OSError, sqlite3.Error) as error:
             raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
+
+    def _connected(self) -> sqlite3.Connection:
+        database = sqlite3.connect(make_file(self._file), timeout=30)
+        try:
+            database.execute("PRAGMA foreign_keys = ON")
+            if database.execute("PRAGMA user_version").fetchone()[0] < len(_MIGRATIONS):
+                database.execute("PRAGMA journal_mode = WAL")
+            migrate(database, FILE, _MIGRATIONS)
+        except (sqlite3.Error, WorkspaceError) as error:
+            database.close()
+            return opened_without_room(self._file, error)
+        return database
 
 
 def corpus_of(conversation: int) -> str:
@@ -403,18 +415,10 @@ def is_private(corpus: str) -> bool:
     return corpus.startswith(_OF_CONVERSATION)
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA foreign_keys = ON")
-    if database.execute("PRAGMA user_version").fetchone()[0] < len(_MIGRATIONS):
-        database.execute("PRAGMA journal_mode = WAL")
-    migrate(database, FILE, _MIGRATIONS)
-
-
 def _owned(database: sqlite3.Connection, user: str, conversation: int, column: str = "title") -> str:
     """A text of a conversation, empty for none. Raises UsageError for a conversation that the user has not."""
-    row = database.execute(
-        f"SELECT {column} FROM conversations WHERE id = ? AND user = ?", (conversation, user)
-    ).fetchone()
+    statement = f"SELECT {column} FROM conversations WHERE id = ? AND user = ?"
+    row = database.execute(statement, (conversation, user)).fetchone()
     if row is None:
         raise gone()
     return str(row[0] or "")
@@ -436,10 +440,6 @@ def _rows(database: sqlite3.Connection, conversation: int) -> list[TurnRow]:
     columns = ", ".join(TurnRow._fields)
     rows = database.execute(f"SELECT {columns} FROM turns WHERE conversation = ? ORDER BY id", (conversation,))
     return list(map(TurnRow._make, rows))
-
-
-def _as_shared(replies: str) -> str:
-    return REPLIES.dump_json(tuple(one.as_shared for one in REPLIES.validate_json(replies))).decode()
 
 
 def _title(text: str) -> str:

@@ -47,3 +47,7 @@ CREATE INDEX turns_parent ON turns (parent);
 -- version 6
 -- folder: its name; there is none without any
 ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT '';
+
+-- version 7
+-- the time before which conversations have come of age, and when that was noted
+CREATE TABLE due (before TEXT NOT NULL, noted TEXT NOT NULL);

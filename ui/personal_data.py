@@ -15,9 +15,9 @@ import secrets
 import sqlite3
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from pydantic_core import to_jsonable_python
 
 from assistant.artifacts.audit import AuditLog
 from assistant.artifacts.evaluations import RATINGS_FILE
-from assistant.errors import UsageError
+from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.database import FeedbackStore
+from assistant.store.sql import come_of_age
 from assistant.workspace import Workspace, replaced_atomically
 from ui.conversations import FILE, Conversations
 from ui.people import People, composed
@@ -135,24 +136,32 @@ class PersonalData:
 
 
 def drop_old(workspace: Workspace, days: int) -> int:
-    """Delete conversations in which nobody has asked for so many days, with their files; how many. 0 keeps all."""
+    """Delete conversations in which nobody has asked for so many days, with their files; how many. 0 keeps all.
+
+    They go a day after they have come of age (``come_of_age``): a clock that jumps deletes nothing.
+    """
     if not days:
         return 0
-    last = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
     with _opened(workspace) as database:
-        old = database.execute("SELECT user, id FROM conversations WHERE updated < ?", (last,)).fetchall()
+        before = come_of_age(database, days, datetime.now(UTC))
+        old = database.execute("SELECT user, id FROM conversations WHERE updated < ?", (before,)).fetchall()
     for user, conversation in old:
         with suppress(UsageError):  # its owner was faster
             Conversations(workspace.root).delete(user, conversation)
     return len(old)
 
 
-def _opened(workspace: Workspace) -> "closing[sqlite3.Connection]":
-    """The conversations, of which ``ui.conversations`` tells, as rows by name."""
+@contextmanager
+def _opened(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+    """The conversations, of which ``ui.conversations`` tells, as rows by name, in a transaction."""
     Conversations(workspace.root).latest("")  # which brings an old file to the tables of now
-    database = sqlite3.connect(workspace.root / FILE, timeout=30)
-    database.row_factory = sqlite3.Row
-    return closing(database)
+    file = workspace.root / FILE
+    try:
+        with closing(sqlite3.connect(file, timeout=30)) as database, database:
+            database.row_factory = sqlite3.Row
+            yield database
+    except sqlite3.Error as error:
+        raise WorkspaceError(f"{file} cannot be used: {error}.", "Check rights and free space.") from None
 
 
 def _replace(file: Path, text: str) -> None:

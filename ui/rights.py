@@ -5,7 +5,7 @@
 ``@claims`` is everyone in that group. Where no readers are named, everyone who is signed in reads; where no editors are
 named, everyone changes whose role is editor. Who is named to change may read; the role says what kind of work one may
 do at all; admins may do all. What was made from a corpus (adapters, reports, pairs, cases) is for nobody who may not
-read the corpus.
+read the corpus; nor is a report for anyone who may not read the one that it was held against.
 
 Every change is seen by the next request. A file that cannot be read leaves everything to admins.
 """
@@ -205,12 +205,12 @@ class Permissions:
         """Whether there is such a thing for them, if there is one at all."""
         if self.may_read_all:
             return True
-        if kind == "workspace" or not self.rights.may_read(self.user, kind, name):
-            return False
+        own = kind != "workspace" and self.rights.may_read(self.user, kind, name)
         if kind == "cases" and not name.endswith(_CASES_OF):
-            return self._hold_all_gold(path_of(self.workspace, kind, name))
+            return own and self._hold_all_gold(path_of(self.workspace, kind, name))
+        # Looked up in any case: how long a refusal takes must not tell that there is something to refuse.
         sources = made_from(self.workspace, kind, name)
-        return sources is not None and all(self.may_read(*one) for one in sources)
+        return own and sources is not None and all(self.may_read(*one) for one in sources)
 
     def may_edit(self, kind: ResourceKind, name: str) -> bool:
         """Whether they may change it, or make something of this name."""
@@ -243,7 +243,8 @@ def path_of(workspace: Workspace, kind: ResourceKind, name: str) -> Path:
 
 
 def made_from(workspace: Workspace, kind: ResourceKind, name: str) -> frozenset[Resource] | None:
-    """The corpora and adapters behind a thing; empty for one that there is not, None where it cannot be told."""
+    """The corpora, adapters and reports behind a thing; empty for one that there is not, None where that cannot be
+    told."""
     with suppress(UsageError):
         if kind == "cases" and name.endswith(_CASES_OF):
             return frozenset({("corpus", name.removesuffix(_CASES_OF))})
@@ -272,8 +273,13 @@ def _made_from(root: Path, kind: ResourceKind, name: str, _stamps: Hashable) -> 
             return None if header is None else _corpora(header.corpus)
         if kind == "report":
             content = json.loads(file.read_bytes())
-            adapters = {str(one["adapter"]) for one in content.get("systems", ()) if one["adapter"]}
-            return _corpora(str(content["data"]["corpus"])) | {("adapter", one) for one in adapters}
+            adapters = [one["adapter"] for one in content.get("systems", ()) if one["adapter"]]
+            found = _corpora(str(content["data"]["corpus"]))
+            if content.get("gate", {}).get("baseline"):  # whose figures and answers it shows
+                before = content["baseline"]  # without it, an earlier version has not kept which one that is
+                adapters += before["adapters"]
+                found |= {("report", str(before["report"])), *_corpora(str(before["corpus"]))} - {("report", name)}
+            return found | {("adapter", str(one)) for one in adapters}
         if file.is_dir():
             return _corpora(read_card(file).corpus)
         run = json.loads((run_folder(workspace, name) / RUN_FILE).read_bytes())

@@ -6,7 +6,8 @@
     2026-12-01T13:09:40Z  shell:root   config set                       {"assignments": ["retrieval.k=5"]}
 
 What is asked is kept as its length and a hash, unless its text is wanted. The hash tells only whether two questions
-were the same: its key is in the database, and no export has it. Lines are kept for some days, and then they go.
+were the same: its key is in the database, and no export has it. Lines are kept for some days, and then they go; a
+clock that jumps takes none of them.
 
 A program of this workspace writes it; whoever may write the workspace's files could change it. Where nobody must be
 able to, lines are to be exported to another machine.
@@ -22,12 +23,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import AssistantError, WorkspaceError
-from assistant.store.sql import migrate
+from assistant.store.sql import come_of_age, migrate
 from assistant.workspace import make_file
 
 FILE = "audit.sqlite"
@@ -42,6 +43,7 @@ _VERSIONS = (
     CREATE TABLE secret (key BLOB NOT NULL);
     INSERT INTO secret VALUES (randomblob(32));
     """,
+    "CREATE TABLE due (before TEXT NOT NULL, noted TEXT NOT NULL);",
 )
 _LONGEST_ABOUT = 200
 _log = logging.getLogger(__name__)
@@ -100,7 +102,8 @@ class AuditLog:
                     "INSERT INTO lines (at, user, action, about, request, details) VALUES (?, ?, ?, ?, ?, ?)",
                     (_written(now), user, action, about[:_LONGEST_ABOUT], request, details),
                 )
-                database.execute("DELETE FROM lines WHERE at < ?", (_written(now - timedelta(days=self._keep_days)),))
+                if before := come_of_age(database, self._keep_days, now):
+                    database.execute("DELETE FROM lines WHERE at < ?", (before,))
         except AssistantError as error:
             _log.error("What was done is not in the audit log: %s", error)
 

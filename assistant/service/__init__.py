@@ -360,7 +360,7 @@ def service_of(workspace: Workspace, settings: Settings) -> Service:
 def open_corpus(workspace: Workspace, corpus: str) -> Catalog:
     """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
     folder = workspace.corpus(corpus)
-    if (folder / CATALOG_FILE).exists() and workspace.shows("corpus", corpus):
+    if workspace.shows("corpus", corpus) and (folder / CATALOG_FILE).exists():
         return Catalog(folder)
     names = workspace.corpus_names()
     ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")

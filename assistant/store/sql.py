@@ -21,6 +21,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,11 +70,8 @@ def connect(file: Path) -> sqlite3.Connection:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _NO_ROOM or _has_log(file):
-                    raise
                 connection.close()
-                connection, may_write = _opened(file, as_it_stands=True), False
-                connection.execute("PRAGMA query_only = ON")
+                connection, may_write = opened_without_room(file, error), False
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             version = _version(connection)
@@ -105,6 +103,18 @@ def _opened(file: Path, as_it_stands: bool = False) -> sqlite3.Connection:
         return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+
+
+def opened_without_room(file: Path, error: Exception) -> sqlite3.Connection:
+    """A database that could not be opened for ``error``, to be read as it stands, and not for long: nobody would tell
+    this connection of what others write. Raises the error where it is another one than a full disk's, and where
+    something was written that is not in the file itself yet.
+    """
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM or _has_log(file):
+        raise error
+    connection = _opened(file, as_it_stands=True)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def _has_log(file: Path) -> bool:
@@ -207,6 +217,24 @@ def migrate(database: sqlite3.Connection, name: str, versions: Sequence[str]) ->
         version = database.execute("PRAGMA user_version").fetchone()[0]
         run_script(database, "".join(versions[version:]))
         database.execute(f"PRAGMA user_version = {len(versions)}")
+
+
+def come_of_age(database: sqlite3.Connection, days: int, now: datetime) -> str:
+    """Before when what is kept for so many days goes now, as ISO date and time without a zone; empty: nothing goes.
+
+    A clock that jumps ahead must not delete. So it is asked once a day, by the clock of ``now``, what has come of age,
+    which is noted (table ``due``), and goes when that clock has gone on for a day. One that was set back notes anew.
+    """
+    told, yesterday, old = (
+        moment.replace(tzinfo=None).isoformat(timespec="seconds")
+        for moment in (now, now - timedelta(days=1), now - timedelta(days=days))
+    )
+    before, noted = database.execute("SELECT before, noted FROM due").fetchone() or ("", "")
+    if yesterday < noted <= told:
+        return ""
+    database.execute("DELETE FROM due")
+    database.execute("INSERT INTO due VALUES (?, ?)", (old, told))
+    return min(before, old) if noted <= told else ""  # the days may have become more since
 
 
 def marks_for(items: Sequence[object]) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import re
-import secrets
 import shutil
 import sqlite3
 import tarfile
@@ -20,7 +19,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import IO
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,11 +26,11 @@ from pydantic import TypeAdapter, ValidationError
 from assistant import __version__
 from assistant.errors import UsageError, WorkspaceError
 from assistant.work.progress import progress_bar
-from assistant.workspace import Workspace, close_to_others, flush_to_disk, make_file, make_folder, replaced_atomically
+from assistant.workspace import Workspace, close_to_others, flush_to_disk, folder_beside, make_file, make_folder
 
 _MANIFEST = "backup.json"
 _SQLITE = b"SQLite format 3\0"
-# Locks, files that are not renamed to their place yet, and what SQLite keeps beside a database that is open.
+# Locks, files and folders that are not renamed to their place yet, and what SQLite keeps beside an open database.
 _PASSING = re.compile(r"\.lock|\..+\.tmp|.+-(?:wal|shm|journal)")
 _FASTEST = 1  # level of gzip: vectors and weights hardly get smaller by more work
 
@@ -66,30 +64,32 @@ def back_up(workspace: Workspace, target: Path) -> Backup:
         raise WorkspaceError(f"There is no workspace {root}.", "Name it with --workspace.")
     if target.absolute().is_relative_to(root):
         raise UsageError(f"{target} lies in the workspace itself.", "Write the backup somewhere else.")
-    paths = [path for path in sorted(root.rglob("*")) if not _PASSING.fullmatch(path.name)]
+    paths = [path for path in sorted(root.rglob("*")) if not any(map(_PASSING.fullmatch, path.relative_to(root).parts))]
     found: dict[str, str] = {}
-    make_folder(target.absolute().parent)
-    with (
-        TemporaryDirectory(dir=target.parent) as beside,
-        replaced_atomically(target) as new,
-        tarfile.open(new, "w:gz", compresslevel=_FASTEST) as archive,
-        progress_bar("Backing up", len(paths)) as bar,
-    ):
-        close_to_others(new)
-        for path in paths:
-            bar.advance()
-            if path.is_symlink() or not path.is_file():
-                continue
-            try:
-                with _readable(path, Path(beside)) as file:
-                    found[path.relative_to(root).as_posix()] = _added(archive, path.relative_to(root).as_posix(), file)
-            except FileNotFoundError:
-                continue  # of a generation, an adapter or a job that was removed meanwhile
-        backup = Backup(__version__, datetime.now(UTC).isoformat(timespec="seconds"), found)
-        content = json.dumps(asdict(backup), indent=1).encode()
-        member = tarfile.TarInfo(_MANIFEST)
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
+    with folder_beside(target.absolute()) as new:
+        with (
+            tarfile.open(new, "w:gz", compresslevel=_FASTEST) as archive,
+            progress_bar("Backing up", len(paths)) as bar,
+        ):
+            close_to_others(new)
+            for path in paths:
+                bar.advance()
+                if path.is_symlink() or not path.is_file():
+                    continue
+                name = path.relative_to(root).as_posix()
+                try:
+                    with _readable(path, new.parent) as file:
+                        found[name] = _added(archive, name, file)
+                except FileNotFoundError:
+                    continue  # of a generation, an adapter or a job that was removed meanwhile
+            backup = Backup(__version__, datetime.now(UTC).isoformat(timespec="seconds"), found)
+            content = json.dumps(asdict(backup), indent=1).encode()
+            member = tarfile.TarInfo(_MANIFEST)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        flush_to_disk(new)
+        new.replace(target)
+        flush_to_disk(target.absolute().parent)
     return backup
 
 
@@ -101,20 +101,17 @@ def restore(source: Path, workspace: Workspace) -> Backup:
     root = workspace.root
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise WorkspaceError(f"{root} holds something already.", "Move it away, or name another place by --workspace.")
-    make_folder(root.parent)
-    beside = root.with_name(f".{root.name}.{secrets.token_hex(4)}.tmp")
     try:
-        backup = _unpacked(source, make_folder(beside))
-        flush_to_disk(beside)
-        if root.exists():
-            root.rmdir()
-        beside.rename(root)
-        flush_to_disk(root.parent)
+        with folder_beside(root) as new:
+            backup = _unpacked(source, make_folder(new))
+            flush_to_disk(new)
+            if root.exists():
+                root.rmdir()
+            new.rename(root)
+            flush_to_disk(root.parent)
     except (tarfile.TarError, EOFError, zlib.error, ValidationError) as error:
         reason = "its list of files is none" if isinstance(error, ValidationError) else str(error)
         raise WorkspaceError(f"{source} is no whole backup: {reason}.", "Take an older one.") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return backup
 
 

@@ -28,7 +28,7 @@ from eval.aggregation import effects_of, first_failures_of, means_of, refusals_o
 from eval.cases import Case
 from eval.contamination import held_out, leaks
 from eval.drafts import DRAFT
-from eval.gate import GateRules, check_baseline, judged, judged_system, with_baseline
+from eval.gate import GateRules, check_baseline, judged, judged_system, origin_of, with_baseline
 from eval.gold import located, refuse_foreign_cases, text_of
 from eval.metrics import METRICS, PRIMARY, Score, score
 from eval.metrics.retrieval import CUTOFFS
@@ -208,6 +208,7 @@ def _results(
         ),
         language_models=language_models,
         data=_data_card(plan, catalog, runtime, problems, [row.case for row in rows]),
+        baseline=origin_of(plan.baseline) if plan.baseline else None,
     )
 
 

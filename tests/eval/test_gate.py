@@ -24,7 +24,7 @@ from eval.aggregation import difference, mean
 from eval.gate import GateRules, MetricRule, compared, gate_of, judged_system, read_rules_file
 from eval.metrics import Score
 from eval.metrics.usable import Outcome
-from eval.results import Failure, System, write_run
+from eval.results import BaselineOrigin, Failure, System, write_run
 from eval.running.runner import Plan
 
 SYSTEMS = "house+rag"
@@ -56,6 +56,8 @@ def test_the_same_system_again_passes(insurer: Insurer, baseline: Path) -> None:
     results = insurer.run(gated(insurer, baseline)).results
     assert (results.gate.status, results.gate.exit_status) == ("pass", 0)
     assert results.gate.baseline == "test"
+    adapters = tuple(one.adapter for one in results.systems if one.adapter)
+    assert results.baseline == BaselineOrigin(baseline.name, results.data.corpus, adapters), "for who may read it"
     assert results.gate.changed == ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from browser import chromium as chromium
 from browser import visit as visit
-from fakes import ScriptedEngine
+from fakes import Clock, ScriptedEngine
 from serving import ANSWER, HAIL, PETS, make_corpora, running, service_of
 
 from assistant.workspace import Workspace
@@ -28,3 +28,12 @@ def address(served: Workspace) -> Iterator[str]:
     service = service_of(served, ScriptedEngine(ANSWER), {"serve": {"requests_per_minute": 0}})
     with running(service) as url:
         yield url
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Of what is kept for some days."""
+    clock = Clock()
+    for module in ("assistant.artifacts.audit", "ui.personal_data"):
+        monkeypatch.setattr(f"{module}.datetime", clock)
+    return clock

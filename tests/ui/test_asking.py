@@ -22,7 +22,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.conversations import Conversations
+from ui.conversations import FILE, Conversations
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
@@ -384,3 +384,29 @@ def test_a_question_that_is_too_long_is_told_and_stands_in_its_box_again(
     (changes,) = page.changes
     assert "4001 characters; at most 4000" in changes[parts.now] and changes[parts.question].value == "x" * 4001
     assert not context.conversations.listed("ana") and not engine.prompts
+
+
+@pytest.mark.parametrize("is_folded_in", [True, False], ids=["can be read", "cannot be read"])
+def test_on_a_full_disk_the_page_opens_and_answers_and_says_that_nothing_is_kept(
+    context: AppContext, parts: Parts, engine: SlowEngine, is_folded_in: bool
+) -> None:
+    file = context.workspace.root / FILE
+    conversation = context.conversations.begin("local", QUESTION)
+    if not is_folded_in:
+        file.with_name(f"{FILE}-wal").write_bytes(b"of an app that was killed")
+    file.with_name(f"{FILE}-shm").symlink_to(file.parent / "nowhere" / "shm")
+    asking, told = Asking(context), context.text("chat.not_kept")
+    page = Page(asking, parts, engine)
+    loaded = Chat(context, parts, asking).load(f"chat/{conversation}", as_(""))
+    assert (loaded[parts.conversation] == conversation) == is_folded_in
+    assert (told in loaded[parts.listed]) != is_folded_in and loaded[parts.model]
+
+    async def ask() -> None:
+        task = await page.begin()
+        engine.may_go_on.release(1000)
+        await task
+
+    asyncio.run(ask())
+    shown = str(page.changes[-1][parts.now])
+    assert "150" in shown and told in shown and page.changes[-1][parts.question].submit_btn
+    assert not asking.running

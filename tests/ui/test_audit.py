@@ -13,7 +13,7 @@ import click
 import pytest
 from apps import app_context
 from commands import run
-from fakes import ScriptedEngine
+from fakes import Clock, ScriptedEngine
 from fastapi import FastAPI
 from serving import ANSWER, QUESTION, post, running, service_of
 from signing import LOCALHOST, PASSWORD, client_of, make_people, sign_in
@@ -138,16 +138,28 @@ def test_work_that_a_page_starts_runs_for_the_one_who_started_it(workspace: Work
     assert [(line.user, line.action) for line in lines_of(workspace)] == [("ana", "config set")]
 
 
-def test_it_is_its_owners_alone_and_ends_after_its_days(workspace: Workspace) -> None:
+def test_it_is_its_owners_alone_and_ends_after_its_days(workspace: Workspace, clock: Clock) -> None:
     log = AuditLog(workspace.root, 30)
     log.record("ana", "question", "cars")
     assert stat.S_IMODE(log.file.stat().st_mode) == 0o600
-    with closing(sqlite3.connect(log.file)) as database, database:
-        database.execute("UPDATE lines SET at = '2020-01-01T00:00:00Z'")
-    log.record("ben", "question", "cars")
-    assert [line.user for line in log.lines()] == ["ben"]
+    for day in range(1, 34):
+        clock.days = day
+        log.record("ben", "question", "cars")
+        assert ("ana" in {line.user for line in log.lines()}) == (day <= 31), (
+            "30 days, and the day on which it is noted"
+        )
+    assert len(list(log.lines())) == 32
     AuditLog(workspace.root / "none", 0).record("ana", "question")
     assert not (workspace.root / "none").exists()
+
+
+@pytest.mark.parametrize("jump", [31, 400, 12 * 365])
+def test_a_clock_that_jumps_ahead_takes_no_line(workspace: Workspace, clock: Clock, jump: int) -> None:
+    log = AuditLog(workspace.root, 30)
+    for days in (0, 1, 2, jump + 2, jump + 2.5, 3, 4, jump + 4, 5):
+        clock.days = days
+        log.record("ana", "question", str(days))
+    assert len(list(log.lines())) == 9
 
 
 def test_lines_of_many_at_once_are_all_there(workspace: Workspace) -> None:

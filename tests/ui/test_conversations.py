@@ -15,7 +15,9 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
+from assistant.workspace import Workspace
 from ui.conversations import _MIGRATIONS, FILE, Conversations
+from ui.personal_data import drop_old
 from ui.scope import Scope
 from ui.shown.chat import conversations_html
 from ui.texts import text
@@ -377,3 +379,24 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "conversations.sqlite").write_text("nonsense " * 100)
     with pytest.raises(WorkspaceError, match="cannot be used"):
         Conversations(tmp_path).listed("ana")
+
+
+def without_room(folder: Path) -> Path:
+    """What stands in the way of all that SQLite would put beside conversations, as a full disk does."""
+    in_the_way = folder / f"{FILE}-shm"
+    in_the_way.symlink_to(folder / "nowhere" / "shm")
+    return in_the_way
+
+
+def test_on_a_full_disk_conversations_can_be_read(kept: Conversations, tmp_path: Path) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    turn = kept.add("ana", conversation, "Is hail covered?", [reply()])
+    in_the_way = without_room(tmp_path / "workspace")
+    assert kept.turns("ana", conversation) == [turn] and [one.id for one in kept.listed("ana")] == [conversation]
+    for write in (partial(kept.begin, "ana", "?"), partial(kept.delete, "ana", conversation)):
+        with pytest.raises(WorkspaceError, match="Check rights and free space"):
+            write()
+    with pytest.raises(WorkspaceError, match="Check rights and free space"):
+        drop_old(Workspace(tmp_path / "workspace"), 30)
+    in_the_way.unlink()
+    assert kept.begin("ana", "?") > conversation

@@ -28,7 +28,7 @@ from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.errors import AssistantError, UsageError
 from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.types import Answer, Passage
-from assistant.workspace import Workspace
+from assistant.workspace import Resource, Workspace
 from ui.app import create_app
 from ui.context import AppContext
 from ui.export import exported
@@ -44,7 +44,7 @@ from ui.pages.rating import RatingActions
 from ui.pages.teaching import PreferenceActions, TeachingActions
 from ui.pages.training import MORE, TrainingActions
 from ui.pages.upkeep import HealthActions
-from ui.rights import Access
+from ui.rights import Access, made_from
 from ui.scope import Scope
 from ui.shown.corpus_contents import documents_of
 from ui.turns import TurnReply
@@ -53,12 +53,15 @@ PEOPLE, GROUPS = ("ana", "ben", "eve"), ("north", "south")
 CORPORA = ("zircon", "basalt", "quartz")
 ADAPTERS = {"feldspar": "zircon", "olivine": "basalt", "pyrite": ""}
 REPORTS = {"gneiss": ("zircon", "pyrite"), "marble": ("basalt", ""), "slate": ("quartz", "olivine")}
+HELD_AGAINST = {"schist": ("zircon", "marble")}
+"""A report, its corpus, and the report whose figures and answers it shows, too."""
 BEHIND: dict[tuple[str, str], list[tuple[str, str]]] = {
     **{("adapter", name): [("corpus", corpus)] if corpus else [] for name, corpus in ADAPTERS.items()},
     **{
         ("report", name): [("corpus", corpus), *([("adapter", adapter)] if adapter else [])]
         for name, (corpus, adapter) in REPORTS.items()
     },
+    **{("report", name): [("corpus", corpus), ("report", before)] for name, (corpus, before) in HELD_AGAINST.items()},
 }
 THINGS = [*(("corpus", one) for one in CORPORA), *BEHIND]
 TOLD: list[str] = []
@@ -111,6 +114,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         trained(workspace, name, pairs=corpus, pairs_hash="", corpus=corpus, documents={f"{corpus}-terms.md": "h"})
     for name, (corpus, adapter) in REPORTS.items():
         _save_report(workspace, name, corpus, adapter)
+    for name, (corpus, before) in HELD_AGAINST.items():
+        _save_report(workspace, name, corpus, "", before)
     make_people(workspace.root, **dict.fromkeys(PEOPLE, "editor"), adam="admin")  # type: ignore[arg-type]
     context = app_context(workspace, EchoEngine(), {"answer": {"caution": 0}})
     for corpus in CORPORA:
@@ -147,7 +152,7 @@ def _ended_at_once(_: Jobs, folder: Path, job: StartedJob) -> None:
     (folder / "ended.json").write_text(json.dumps({"status": 1, "at": job.created}), encoding="utf-8")
 
 
-def _save_report(workspace: Workspace, name: str, corpus: str, adapter: str) -> None:
+def _save_report(workspace: Workspace, name: str, corpus: str, adapter: str, before: str = "") -> None:
     folder = workspace.root / "reports" / name
     folder.mkdir(parents=True)
     systems = [{"name": "base+rag", "kind": "retrieval", "adapter": None}]
@@ -155,10 +160,13 @@ def _save_report(workspace: Workspace, name: str, corpus: str, adapter: str) -> 
     content = {
         "title": f"{name} of {corpus}", "systems": systems, "data": {"cases": 1, "corpus": corpus},
         "first_failures": {one["name"]: {"usable": {"none": 1}} for one in systems},
-        "gate": {"status": "pass", "verdict": name, "lights": []},
+        "gate": {"status": "pass", "verdict": f"{name}, not {before}", "baseline": before, "lights": []},
     }  # fmt: skip
+    if before:
+        of, adapter_of = REPORTS[before]
+        content["baseline"] = {"report": before, "corpus": of, "adapters": [adapter_of] if adapter_of else []}
     (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
-    (folder / "report.html").write_text(f"<h1>{name} {corpus}</h1>", encoding="utf-8")
+    (folder / "report.html").write_text(f"<h1>{name} {corpus} {before}</h1>", encoding="utf-8")
     passage = {"document": f"{corpus}-terms.md", "pages": [], "heading": corpus, "text": told_of(corpus)}
     answers = {one["name"]: {"text": f"{name} {corpus}", "refused": False, "shown": [0]} for one in systems}
     row = {"case": {"id": "1", "question": f"{corpus}?"}, "passages": [passage], "answers": answers}
@@ -431,6 +439,22 @@ def test_who_may_read_everything_is_shown_everything(world: World) -> None:
     assert all(name in shown["reports"] for name in REPORTS) and all(name in shown["training"] for name in ADAPTERS)
     assert all(word in shown["teaching"] for word in CORPORA) and "doctor" in shown["jobs"]
     _started(world)
+
+
+def test_what_a_report_was_held_against_is_behind_it_though_it_is_gone_and_unknown_where_nobody_kept_it(
+    workspace: Workspace,
+) -> None:
+    _save_report(workspace, "schist", "zircon", "", "slate")
+    behind: frozenset[Resource] = frozenset(
+        {("corpus", "zircon"), ("report", "slate"), ("corpus", "quartz"), ("adapter", "olivine")}
+    )
+    assert made_from(workspace, "report", "schist") == behind
+    file = workspace.root / "reports" / "schist" / "results.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "baseline": {**content["baseline"], "report": "schist"}}))
+    assert made_from(workspace, "report", "schist") == behind - {("report", "slate")}, "or it would be asked for ever"
+    file.write_text(json.dumps({name: value for name, value in content.items() if name != "baseline"}))
+    assert made_from(workspace, "report", "schist") is None
 
 
 def test_two_people_who_sign_in_find_what_each_may_read_at_its_address(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
+from fakes import Clock
 from opinions import VERSIONS, answer
 from signing import make_people
 
@@ -133,13 +134,17 @@ def test_the_terminal_hands_out_and_forgets(
     assert NAME.encode() not in (workspace.root / "audit.sqlite").read_bytes()
 
 
-def test_conversations_go_when_they_have_come_of_age(workspace: Workspace) -> None:
+def test_conversations_go_when_they_have_come_of_age(workspace: Workspace, clock: Clock) -> None:
     there = used(workspace)
-    assert drop_old(workspace, 0) == drop_old(workspace, 30) == 0
+    for days in (0, 12 * 365, 12 * 365 + 0.5, 0):
+        clock.days = days
+        assert drop_old(workspace, 0) == drop_old(workspace, 30) == 0, "a clock that jumps deletes nothing"
     with closing(sqlite3.connect(workspace.root / FILE)) as database, database:
         database.execute(
             "UPDATE conversations SET updated = '2020-01-01T00:00:00+00:00' WHERE id != ?", (there["mine"],)
         )
+    assert drop_old(workspace, 30) == 0
+    clock.days = 1
     assert drop_old(workspace, 30) == 3
     assert [one.id for one in Conversations(workspace.root).listed(NAME)] == [there["mine"]]
     assert not list((workspace.root / "attached").glob("[!.]*")), "with their files"

@@ -180,8 +180,17 @@ def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_pa
     for name in ("formal", "warm"):
         save_card(actions.context.workspace, name, tmp_path)
     shown = actions.listed("gone", None, None, ["warm", "gone"], as_(EDITOR))
-    assert shown[-2].value == ["warm"] and [name for name, _ in shown[-2].choices] == ["formal", "warm"]
+    assert shown[-3].value == ["warm"] and [name for name, _ in shown[-3].choices] == ["formal", "warm"]
     assert shown[1].value is None
+
+
+def test_how_pairs_are_made_lies_open_for_whoever_has_none_and_only_at_first(actions: TrainingActions) -> None:
+    def is_open(chosen: str | None) -> object:
+        return getattr(actions.listed(None, chosen, None, [], as_(EDITOR))[-2], "open", "as it is")
+
+    assert is_open(None) is True
+    save_pairs(actions.context.workspace)
+    assert is_open(None) is False and is_open("cars") == "as it is", "someone may have opened it since"
 
 
 def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(

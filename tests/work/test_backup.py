@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import sqlite3
 import tarfile
 import threading
@@ -18,8 +20,10 @@ from assistant.errors import AssistantError, UsageError, WorkspaceError
 from assistant.service import open_corpus
 from assistant.work import backup as module
 from assistant.work.backup import back_up, restore
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, folder_beside
+from bench.storm import forked
 from ingest.pipeline import ingest
+from train.registry import new_folder
 
 SETTINGS = Settings.model_validate({"ingest": {"workers": 1}})
 
@@ -186,3 +190,53 @@ def test_the_commands_say_what_is_in_it(used: Workspace, tmp_path: Path, capsys:
     status, out, err = run(capsys, "restore", str(file), "--workspace", str(again))
     assert status == 1 and "holds something already" in err and "Traceback" not in err
     assert json.loads(run(capsys, "documents", "--json", "--workspace", str(again))[1])["files"][0]["path"] == "hail.md"
+
+
+def _backing_up(used: Workspace, target: Path, monkeypatch: pytest.MonkeyPatch, die: Callable[..., str]) -> None:
+    monkeypatch.setattr(module, "_added", die)
+    back_up(used, target)
+
+
+def _restoring(used: Workspace, target: Path, monkeypatch: pytest.MonkeyPatch, die: Callable[..., str]) -> None:
+    back_up(used, target)
+    monkeypatch.setattr(module, "flush_to_disk", die)
+    restore(target, Workspace(target.with_name("again")))
+
+
+def _saving(_used: Workspace, target: Path, _patch: pytest.MonkeyPatch, die: Callable[..., str]) -> None:
+    with new_folder(target.with_name("cars"), force=False) as folder:
+        (folder / "adapter_model.safetensors").write_bytes(b"half")
+        die()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
+@pytest.mark.parametrize("work", [_backing_up, _restoring, _saving])
+def test_what_a_killed_process_left_goes_with_the_next_one_and_what_is_under_way_stays(
+    used: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[Workspace, Path, pytest.MonkeyPatch, Callable[..., str]], None],
+) -> None:
+    place = tmp_path / "out"
+    place.mkdir()
+    (place / ".theirs.0123abcd.tmp").mkdir()  # of another program
+
+    def die(*_: object) -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return ""
+
+    killed = forked(lambda _: work(used, place / "backup-monday.tar.gz", monkeypatch, die))
+    left = set(place.glob(".*.tmp")) - {place / ".theirs.0123abcd.tmp"}
+    assert killed.status == -signal.SIGKILL and len(left) == 1, "else the rest shows nothing"
+    with folder_beside(place / "house") as under_way:
+        under_way.mkdir()
+        back_up(used, place / "backup-tuesday.tar.gz")
+        assert under_way.is_dir()
+    assert [one.name for one in place.glob(".*")] == [".theirs.0123abcd.tmp"]
+
+
+def test_what_is_not_whole_yet_is_in_no_backup(used: Workspace, tmp_path: Path) -> None:
+    with folder_beside(used.adapter("cars")) as folder:
+        folder.mkdir()
+        (folder / "adapter_model.safetensors").write_bytes(b"half")
+        assert not [path for path in back_up(used, tmp_path / "backup.tar.gz").files if "cars" in path]

@@ -97,9 +97,12 @@ class TrainingActions:
     def listed(
         self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
     ) -> list[Any]:
-        """All adapters, and what new ones can be made of; what is chosen stays."""
+        """All adapters, and what new ones can be made of; what is chosen stays.
+
+        How pairs are made lies open where there are none when the page is first looked at.
+        """
         if not self.context.may(request, "editor"):
-            return [gr.skip()] * 8
+            return [gr.skip()] * 9
         space = self.context.workspace
         found, resumable = adapters(space), unfinished_runs(space)
         names = [view.name for view in found if view.card]
@@ -112,6 +115,7 @@ class TrainingActions:
             gr.Row(visible=bool(resumable)),
             choosing(resumable, unfinished),
             gr.CheckboxGroup(names, value=[part for part in parts if part in names]),
+            gr.Accordion(open=not sets) if pairs is None else gr.skip(),
             gr.Dropdown(bases_here(self.context), allow_custom_value=True),  # what was typed meanwhile stays
         ]
 
@@ -272,15 +276,16 @@ def build(context: AppContext) -> None:
         with gr.Column(scale=3, min_width=320):
             panel = job_panel(context, KINDS, "editor", lambda theirs, status: TrainingActions(theirs).result(status))
             with gr.Column(elem_classes="makes"):
-                *lists, base = _making(context, actions, panel)
+                *lists, pairs_making, base = _making(context, actions, panel)
             with gr.Column(visible=False, elem_classes=["card", "opens"]) as opened:
                 _opened(context, actions, listed, panel, opened)
     composed = compose.click(actions.compose, inputs, **CLICKED)
     composed.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     outputs = [listed, *lists, parts]
     chosen = [part for part in outputs if isinstance(part, gr.Dropdown | gr.CheckboxGroup)]
-    panel.ended.change(actions.listed, chosen, [*outputs, base], **QUIET)
-    when_opened(actions.listed, [*outputs, base], chosen)
+    outputs += [pairs_making, base]
+    panel.ended.change(actions.listed, chosen, outputs, **QUIET)
+    when_opened(actions.listed, outputs, chosen)
 
 
 def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> list[Any]:
@@ -290,7 +295,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     which_pairs = named_in(context.language, "train.pairs", TrainSettings.model_fields["pairs"].description or "")
     pairs = gr.Dropdown(pairs_sets(context.workspace), label=which_pairs["label"], info=which_pairs["info"])
     summary = still_html()
-    with gr.Accordion(words("training.make"), open=not pairs_sets(context.workspace)):
+    with gr.Accordion(words("training.make"), open=not pairs_sets(context.workspace)) as pairs_making:
         gr.Markdown(words("training.make_help"))
         corpus = gr.Dropdown(list(context.workspace.corpus_names()), label=words("documents.corpus"))
         with gr.Row():
@@ -332,7 +337,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     ):
         event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
-    return [corpus, pairs, summary, unfinished, which, base]
+    return [corpus, pairs, summary, unfinished, which, pairs_making, base]
 
 
 def _opened(context: AppContext, actions: TrainingActions, listed: gr.HTML, panel: JobPanel, opened: gr.Column) -> None:

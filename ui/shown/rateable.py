@@ -99,8 +99,8 @@ def report_folder(workspace: Workspace, name: str) -> Path:
     """The folder of a report with answers. Raises UsageError where there is none of this name."""
     reports = (workspace.root / "reports").resolve()
     folder = reports / safe_name(name or "", "report")
-    is_there = folder.resolve() == folder and (folder / ROWS_FILE).is_file()
-    if not is_there or not workspace.shows("report", name):
+    # Asked first, as in ui.shown.reports.
+    if not (workspace.shows("report", name) and (folder / ROWS_FILE).is_file() and folder.resolve() == folder):
         raise UsageError(f"There is no report '{name}' with answers.", "Choose another one.")
     return folder
 

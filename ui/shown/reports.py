@@ -72,8 +72,8 @@ def report_file(workspace: Workspace, name: str) -> Path:
     """The page of a report. Raises UsageError where there is none of this name."""
     folder = workspace.root / "reports"
     file = folder / safe_name(name, "report") / REPORT_FILE
-    is_there = file.is_file() and file.resolve().is_relative_to(folder.resolve())
-    if not is_there or not workspace.shows("report", name):
+    # What is shown is asked first: to look at what is kept from somebody takes longer than to find nothing.
+    if not (workspace.shows("report", name) and file.is_file() and file.resolve().is_relative_to(folder.resolve())):
         raise UsageError(f"There is no report '{name}'.", "Choose another one.")
     return file
 

@@ -5,6 +5,7 @@ What happens when something is clicked is looked up for the one who asks, and sh
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -15,7 +16,7 @@ import gradio as gr
 from gradio.context import Context
 
 from assistant.config import change_settings
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import AssistantError, UsageError, WorkspaceError
 from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
@@ -30,10 +31,12 @@ from ui.shown.answer_feedback import judgement_of, taught, vote_of
 from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
 from ui.shown.installation import models_here
+from ui.shown.templates import filled
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
 from ui.turns import history_of
 
+_log = logging.getLogger("uvicorn.error")
 _ADDRESS = "() => [location.hash.slice(1)]"
 _NAMED = re.compile(r"chat/(?P<number>\d{1,15})|shared/(?P<link>[\w-]{16,64})")
 """A conversation in the page's address, as ``ui/assets/address.js`` writes it there, or as a link has it."""
@@ -341,20 +344,26 @@ class Chat(AskedDocuments):
     def load(self, address: str, request: gr.Request) -> Changes:
         """What the page shows first: who may be asked, and the conversation of its address or what to ask.
 
-        Not over the answer to one who was faster.
+        Not over the answer to one who was faster. Where conversations cannot be opened it says so, and answers.
         """
-        user, turns, conversation = self.context.who(request), [], None
-        if named := _NAMED.fullmatch(address or ""):
-            try:
-                kept = self.context.conversations
-                opened = kept.taken(user.name, named["link"]) if named["link"] else int(named["number"])
-                turns, conversation = kept.turns(user.name, opened), opened
-            except UsageError as error:  # the user has not, or no longer, such a one
-                if named["link"]:
-                    gr.Warning(message_html(error))
+        user, turns, conversation, scope = self.context.who(request), [], None, EVERYTHING
         is_asked = (request.session_hash or "") in self.asking.running
-        # Who was faster has asked the default collection.
-        scope = self.scope(EVERYTHING if is_asked else self.last_asked(user.name, turns, conversation))
+        try:
+            if named := _NAMED.fullmatch(address or ""):
+                try:
+                    kept = self.context.conversations
+                    opened = kept.taken(user.name, named["link"]) if named["link"] else int(named["number"])
+                    turns, conversation = kept.turns(user.name, opened), opened
+                except UsageError as error:  # the user has not, or no longer, such a one
+                    if named["link"]:
+                        gr.Warning(message_html(error))
+            if not is_asked:  # who was faster has asked the default collection
+                scope = self.last_asked(user.name, turns, conversation)
+            listed = self.asking.listed(user.name, conversation)
+        except WorkspaceError as error:
+            _log.error("%s", error)
+            listed = filled("components.note", text=self.context.text("chat.not_kept"))
+        scope = self.scope(scope)
         asked = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
         choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
@@ -362,7 +371,7 @@ class Chat(AskedDocuments):
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
-            self.parts.listed: self.asking.listed(user.name, conversation),
+            self.parts.listed: listed,
             **(asked if is_asked else self.shown(user, turns, conversation, scope)),
         }
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.errors import AssistantError, QuestionTooLongError, UsageError
+from assistant.errors import AssistantError, QuestionTooLongError, UsageError, WorkspaceError
 from assistant.service import Query, ServedModel, open_corpus
 from assistant.store.catalog import Catalog
 from assistant.text.languages import LANGUAGES, Language
@@ -31,6 +31,7 @@ from ui.logs import note
 from ui.pages.chat.parts import Parts
 from ui.scope import EVERYTHING, Scope
 from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
+from ui.shown.templates import filled
 from ui.texts import texts
 from ui.turns import Turn, TurnReply, history_of
 
@@ -225,7 +226,11 @@ class Asking:
                         if not isinstance(event, Waiting):  # whoever is chosen later gives later answers
                             drafts[at].model = drafts[at].model or self.context.settings.engine.model
                     yield {parts.now: asking_html(question.text, drafts, words)}
-            last = await asyncio.to_thread(self._kept, question, drafts, parts)
+            try:
+                last = await asyncio.to_thread(self._kept, question, drafts, parts)
+            except WorkspaceError as error:  # of a full disk; whoever asked has their answer all the same
+                _log.error("%s", error)
+                last = self._not_kept(question, drafts, parts)
             is_kept, running.conversation = True, last[parts.conversation]
             yield last
         except (GeneratorExit, asyncio.CancelledError):  # the page was left: what has come is there when it is back
@@ -256,6 +261,16 @@ class Asking:
             parts.now: turn_html(turn, self.context.text),
             parts.conversation: conversation,
             parts.listed: self.listed(user, conversation),
+            parts.question: ready(),
+        }
+
+    def _not_kept(self, question: Question, drafts: Sequence[Draft], parts: Parts) -> dict[Any, Any]:
+        """The answers, and that they will be gone with the page."""
+        words = self.context.text
+        return {
+            parts.now: asking_html(question.text, drafts, words)
+            + filled("components.note", text=words("chat.not_kept")),
+            parts.conversation: question.conversation,
             parts.question: ready(),
         }
 
