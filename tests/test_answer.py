@@ -513,6 +513,12 @@ def test_a_sum_is_computed_of_a_cell_before_a_model_is_asked_and_shown_wherever_
     assert [one.text for one in follow_up.sentences] == [quote.text, total.text]
     besides, *_ = assistant_of(retriever, ScriptedEngine("No."), settings).ask("and Pottery?", past).sentences
     assert besides.text == "21 to 60: 22.5 (Pottery)"
+    past = [
+        Message("user", "What is the fee at the age of 45?"),
+        Message("assistant", "21 to 60: 22.5 (Pottery); 36.4 (Painting)"),
+    ]
+    besides, *_ = assistant_of(retriever, ScriptedEngine("No."), settings).ask("and at the age of 10?", past).sentences
+    assert besides.text == "0 to 20: 7.9 (Pottery); 12 (Painting)"
 
 
 def test_a_question_in_another_language_finds_the_table_of_which_it_names_row_and_column(

@@ -172,10 +172,8 @@ class Assistant:
             yield self._refused(course, found.hits, verdict.reason, trace, verdict)
             return
         hits = self._evidence.for_prompt(found, standalone, only)
-        if not found.parts and (
-            sentences := self._evidence.sum_of(question, course.rewriting, hits, verdict.judgement)
-        ):
-            yield self._as_computed(course, sentences, hits, trace)
+        if not found.parts and (total := self._evidence.sum_of(question, course.rewriting, hits, verdict.judgement)):
+            yield self._as_computed(course, total, hits, trace)
             return
         prompt = self._prompt(question, history, hits)
         trace = replace(
