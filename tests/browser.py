@@ -10,6 +10,7 @@ fixture looks at that when the test has ended.
 
 import shutil
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from ui.server import ClientLimits, address_of, server_of
 
@@ -97,16 +98,30 @@ def rest(page: Page) -> None:
     })""")
 
 
+@pytest.fixture(scope="module")
+def left() -> dict[str, list[BrowserContext]]:
+    """What earlier tests have left of browsers, by their options: they have compiled the app, half of opening it."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visits]:
+def visit(chromium: Browser, left: dict[str, list[BrowserContext]]) -> Iterator[Visits]:
     """``visit(address, width=1440, height=900, **options)``: the app as one more person sees it."""
     visits: list[Visit] = []
+    used: list[tuple[str, BrowserContext]] = []
 
     def begin(address: str, width: int = 1440, height: int = 900, **options: object) -> Visit:
         chosen: dict[str, Any] = {"locale": "en-GB", **options}
-        context = chromium.new_context(viewport={"width": width, "height": height}, **chosen)
+        same = str(sorted(chosen.items()))
+        context = left[same].pop() if left[same] else chromium.new_context(**chosen)
+        used.append((same, context))
         context.set_default_timeout(PATIENCE)
         one = Visit(context.new_page(), address)
+        one.page.set_viewport_size({"width": width, "height": height})
+        # Of the one before nothing is left but the code of the app.
+        context.clear_cookies()
+        kept = {"origin": address, "storageTypes": "local_storage,indexeddb,cache_storage,service_workers"}
+        context.new_cdp_session(one.page).send("Storage.clearDataForOrigin", kept)
         one.page.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
         one.page.on("pageerror", lambda error: one.errors.append(str(error)))
         one.page.on("request", lambda request: _note_elsewhere(one, request.url))
@@ -114,8 +129,10 @@ def visit(chromium: Browser) -> Iterator[Visits]:
         return one
 
     yield begin
-    for one in visits:
-        one.page.context.close()
+    for same, context in used:
+        for page in context.pages:
+            page.close()
+        left[same].append(context)
     elsewhere = [found for one in visits for found in one.elsewhere]
     assert not elsewhere, f"a page asked another host: {elsewhere}"
     errors = [found for one in visits for found in one.errors if not any(said in found for said in _LEAVING)]

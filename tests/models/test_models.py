@@ -4,14 +4,20 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import pytest
+from tiny import adapted, settings_for, tiny_model
 
 from assistant import models
 from assistant.errors import ModelError
 from assistant.models import naming
 from assistant.models.unpacking import made_once
+from train.gguf_files import write_model
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
 
 
 def test_the_bundled_embedder_is_found_without_a_hub() -> None:
@@ -102,7 +108,7 @@ def test_what_a_killed_unpacking_left_is_not_taken_for_a_model(tmp_path: Path) -
     assert [file.name for file in (tmp_path / "model").iterdir()] == ["whole"]
 
 
-def _unpack(cache: Path, done: "multiprocessing.Queue[tuple[str, int]]") -> None:
+def _unpack(file: Path, cache: Path, both: "Barrier", done: "multiprocessing.Queue[tuple[str, int]]") -> None:
     read = []
 
     class Counted(gguf.GGUFReader):
@@ -112,14 +118,18 @@ def _unpack(cache: Path, done: "multiprocessing.Queue[tuple[str, int]]") -> None
 
     os.environ["ASSISTANT_CACHE"] = str(cache)
     gguf.GGUFReader = Counted  # type: ignore[misc, assignment]
-    done.put((str(models.engine_folder(models.BUNDLED)), len(read)))
+    both.wait(180)
+    done.put((str(models.engine_folder(str(file))), len(read)))
 
 
 @pytest.mark.slow
 def test_of_two_processes_that_unpack_at_once_one_does_and_reads_the_file_once(tmp_path: Path) -> None:
+    base, file, cache = adapted(settings_for(tiny_model(tmp_path / "tiny"))), tmp_path / "tiny.gguf", tmp_path / "cache"
+    write_model(file, base.base, base.template, "tiny", "float32")
     context = multiprocessing.get_context("spawn")
+    both = context.Barrier(2)
     done: multiprocessing.Queue[tuple[str, int]] = context.Queue()
-    processes = [context.Process(target=_unpack, args=(tmp_path, done)) for _ in range(2)]
+    processes = [context.Process(target=_unpack, args=(file, cache, both, done)) for _ in range(2)]
     for process in processes:
         process.start()
     folders, reads = zip(*(done.get(timeout=180) for _ in processes), strict=True)
@@ -129,4 +139,4 @@ def test_of_two_processes_that_unpack_at_once_one_does_and_reads_the_file_once(t
         assert process.exitcode == 0
     (folder,) = set(folders)
     assert (Path(folder) / "model.safetensors").exists()
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(cache.glob(".*.tmp"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import chromium as chromium
+from browser import left as left
 from browser import visit as visit
 from fakes import Clock, ScriptedEngine
 from serving import ANSWER, HAIL, PETS, make_corpora, running, service_of

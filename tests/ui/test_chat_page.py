@@ -270,7 +270,7 @@ def test_another_conversation_is_not_mixed_with_an_answer_that_comes_in(workspac
         expect(page.locator("#chat-question .submit-button")).to_be_visible()
         page.locator(".conversations .title").filter(has_text=QUESTION).first.click()
         expect(page.locator("#chat-now")).to_contain_text("Stopped before the end.")
-        page.context.close()  # before its server ends
+        page.close()  # before its server ends
 
 
 def test_the_address_leads_back_to_what_was_open(chat: Visit, address: str) -> None:
@@ -426,7 +426,7 @@ def test_a_question_whose_answer_never_came_stands_in_the_box_again(workspace: W
         page.reload()
         expect(box).to_have_value(QUESTION)
         engine.may_go_on.release(50)
-        page.context.close()  # before its server ends
+        page.close()  # before its server ends
 
 
 def test_stopping_keeps_what_has_come(workspace: Workspace, visit: Visits) -> None:
@@ -445,7 +445,7 @@ def test_stopping_keeps_what_has_come(workspace: Workspace, visit: Visits) -> No
         engine.may_go_on.release(50)
         assert engine.closed.wait(60)
         expect(page.locator("#chat-question .submit-button")).to_be_visible()
-        page.context.close()  # before its server ends
+        page.close()  # before its server ends
 
 
 def test_a_model_that_fails_is_told_and_the_question_stays(workspace: Workspace, visit: Visits) -> None:
@@ -460,7 +460,7 @@ def test_a_model_that_fails_is_told_and_the_question_stays(workspace: Workspace,
         expect(page.get_by_role("alert").first).to_contain_text("Something went wrong")
         expect(page.locator("body")).not_to_contain_text("a secret of the machine")
         expect(page.get_by_role("textbox", name="Your question")).to_have_value(QUESTION)
-        page.context.close()  # before its server ends
+        page.close()  # before its server ends
 
 
 def test_on_a_phone_the_source_lies_over_the_chat(address: str, visit: Visits) -> None:

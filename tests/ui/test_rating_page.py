@@ -224,4 +224,4 @@ def test_an_answer_is_rated_by_keys_and_taken_back(context: AppContext, report: 
         page.get_by_text("Partly right").click()
         page.wait_for_timeout(300)
         assert read_ratings(report).given == (), "choosing is not sending"
-        page.context.close()  # before its server ends
+        page.close()  # before its server ends

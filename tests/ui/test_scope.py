@@ -215,4 +215,4 @@ def test_collections_and_filters_are_chosen_beside_the_question(tmp_path: Path, 
         page.get_by_role("button", name="Do not narrow by: pets.md").click()
         expect(chips).to_have_count(0)
         expect(page.locator(".scope summary")).to_contain_text("pets · 2 documents")
-        page.context.close()
+        page.close()
