@@ -254,9 +254,8 @@ class Places:
             return False
         asked = set(words(self._before.asked))
         added = asked - no_subject(one.hit.language)
-        if not added and asked & everywhere(
-            "reasons_asked"
-        ):  # why stands with what was said, more often than behind it
+        # Why stands with what was said, more often than behind it.
+        if not added and asked & everywhere("reasons_asked"):
             return False
         return set(stems(one.text, one.hit.language)).isdisjoint(stems(" ".join(added), one.hit.language))
 

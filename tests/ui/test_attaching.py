@@ -170,7 +170,7 @@ def test_a_file_is_open_to_its_own_person_alone(page: Page) -> None:
     own, _ = page.brought("ben")
     for theirs in (conversation, None, own):
         said = str(page.ask("ben", theirs, Scope(files=("note.md", "secret.md"))))
-        assert "240" not in said or theirs == own
+        assert "asked for 240" not in said or theirs == own
     with pytest.raises(UsageError, match="not there any more"):
         page.chat.collect(scope, conversation, gr.EventData(None, {"corpus": "cars"}), as_("eve"))
 
