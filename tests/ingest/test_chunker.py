@@ -414,14 +414,14 @@ def test_a_table_of_fifty_thousand_rows_is_cut_in_seconds() -> None:
 
 
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
-def test_a_megabyte_of_prose_is_cut_in_four_seconds(counters: dict[str, TokenCounter], name: str) -> None:
+def test_a_megabyte_of_prose_is_cut_in_seconds(counters: dict[str, TokenCounter], name: str) -> None:
     blocks = [paragraph(files.PROSE * 5, f"Part {number}") for number in range(1500)]
     made = document(*blocks)
     assert len(made.text) > 1_000_000
     counters[name].count("warm")
     started = time.process_time()
     chunk_document(made, counters[name], budget(counters[name]))
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 10, "it takes 4 on a busy core; a square would take minutes"
 
 
 def test_documents_with_next_to_nothing_make_a_chunk_or_none() -> None:
