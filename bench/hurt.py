@@ -148,13 +148,12 @@ def main(people: int, warm_up: float, rounds: int, minutes: float) -> None:
             with closing(signed_in(app.address, "mallory")) as client:
                 for page in pages:
                     client.get(f"{page}/view").raise_for_status()
+
+            def clicks(until: float) -> None:
+                told.update(elsewhere.submit(click_again_and_again, app.address, "mallory", pages, until).result())
+
             for _ in range(rounds):
                 play(app.address, names, minutes, alone)
-
-                def clicks(until: float) -> None:
-                    click = partial(click_again_and_again, app.address, "mallory", pages)
-                    told.update(elsewhere.submit(click, until).result())
-
                 play(app.address, names, minutes, meanwhile, clicks)
     ratio = {what: round(meanwhile.told()[what][1] / alone.told()[what][1], 2) for what in _MEASURED}
     result = {"pages": len(pages), "clicks": told, "alone": alone.told(), "meanwhile": meanwhile.told(), "ratio": ratio}

@@ -122,7 +122,6 @@ def _canonical(name: str) -> str:
         return bare
 
 
-@lru_cache(1024)  # of every open connection it is asked whenever another one comes
 def address_in(text: str) -> Address | None:
     """The address that a text is, that of IPv4 where it stands in one of IPv6; None for what is none."""
     try:
@@ -289,6 +288,7 @@ class Guesses:
             self._of_address.give_back(network_of(address))
 
 
+@lru_cache(1024)  # of every open connection it is asked whenever another one comes
 def network_of(address: str) -> str:
     """What one visitor has of addresses: one of IPv4, a network of IPv6; what is no address is taken as it is."""
     found = address_in(address)
