@@ -15,11 +15,18 @@ from eval.metrics.grounding import cited_sentences
 
 DRAFT = "draft"
 _SOURCES = {"structure", "generated", "refusal"}
+_NO_CASES = {"search", "held-out", "near-miss"}
+"""Kinds of pairs that are no question to the whole corpus: words to search for, and what is answered by passages that
+the pair leaves out."""
 
 
 def drafted(pairs: Iterable[Pair], most: int) -> list[Case]:
     """At most so many cases of the test split, those of each kind in turn, so that few show all kinds."""
-    usable = [pair for pair in pairs if pair.split == "test" and pair.source in _SOURCES and not pair.history]
+    usable = [
+        pair
+        for pair in pairs
+        if pair.split == "test" and pair.source in _SOURCES and pair.kind not in _NO_CASES and not pair.history
+    ]
     cases = [case for pair in _kinds_in_turn(usable) if (case := _case(pair))]
     return cases[:most]
 

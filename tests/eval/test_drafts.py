@@ -32,8 +32,14 @@ def test_a_refusal_becomes_an_unanswerable_case() -> None:
 
 
 def test_few_drafts_show_all_kinds() -> None:
-    pairs = [pair(number, kind="fact") for number in range(10)] + [pair(10, kind="near-miss"), pair(11, kind="table")]
-    assert {case.kind for case in drafted(pairs, 3)} == {"fact", "near-miss", "table"}
+    pairs = [pair(number, kind="fact") for number in range(10)] + [pair(10, kind="other-name"), pair(11, kind="table")]
+    assert {case.kind for case in drafted(pairs, 3)} == {"fact", "other-name", "table"}
+
+
+def test_what_other_passages_answer_and_what_is_no_question_become_no_drafts() -> None:
+    kinds = ("held-out", "near-miss", "other-number")
+    refusals = [pair(n, source="refusal", kind=kind, golden=None, quote="") for n, kind in enumerate(kinds)]
+    assert [case.kind for case in drafted([*refusals, pair(3, kind="search")], 10)] == ["other-number"]
 
 
 def test_drafts_are_written_once_and_read_back(

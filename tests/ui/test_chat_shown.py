@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -10,7 +11,7 @@ from docx import Document
 from pypdf import PdfReader
 from samples import evidence
 
-from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence, Trace
+from assistant.types import Answer, Checked, Citation, Evidence, Grounded, Retrieved, Sentence, Trace
 from assistant.types import Words as NewWords
 from ui.answering import Waiting
 from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
@@ -266,6 +267,15 @@ def test_copies_and_files_keep_the_lines_of_markdown() -> None:
 def test_words_before_the_first_whole_sentence_look_unchecked() -> None:
     stopped = answer(text="The deductible is 9,999 euros and", sentences=())
     assert '<span class="unchecked">The deductible is 9,999 euros and</span>' in answer_html(stopped, "cars", words)
+
+
+def test_a_checked_answer_in_other_words_shows_the_passages_that_were_named() -> None:
+    vouched = answer(sentences=(replace(SUPPORTED, supported=False, citations=()),))
+    assert "unsupported" in answer_html(vouched, "cars", words)
+    checked = replace(vouched, checked=Checked("bea", date(2026, 12, 1)))
+    soup = parsed(answer_html(checked, "cars", words))
+    assert not soup.select(".unsupported") and HIT.document in one(soup, ".nearest button").text
+    assert "not in the documents" not in copied_text(turn(checked), words)
 
 
 def test_there_is_nothing_to_copy_explain_or_judge_in_a_greeting() -> None:

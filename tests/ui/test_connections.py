@@ -1,6 +1,7 @@
 """Clients that keep a server waiting are let go, on real sockets; those that are slow for good reasons are not."""
 
 import asyncio
+import logging
 import select
 import socket
 import threading
@@ -181,6 +182,13 @@ def test_a_stream_goes_on_as_long_as_it_takes(place: tuple[str, int]) -> None:
     with connected(place, "GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") as connection:
         told = b"".join(iter(lambda: connection.recv(1000), b""))
     assert told.endswith(b"1\r\n3\r\n0\r\n\r\n")
+
+
+def test_what_a_page_listens_to_is_cut_off_at_the_end_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    begun = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as later_than_the_server, listening(LIMITS) as place:
+        later_than_the_server.enter_context(connected(place, begun)).recv(1)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def status_of(connection: socket.socket) -> int:

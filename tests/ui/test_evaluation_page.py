@@ -63,9 +63,10 @@ def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
     "act",
     [
         lambda actions, who: actions.send("/tmp/x", who),
-        lambda actions, who: actions.draft("cars", who),
+        lambda actions, who: actions.draft("cars", 20, who),
         lambda actions, who: actions.start("cases.jsonl", "cars", ["base"], 0, False, "", "", who),
         lambda actions, who: actions.compare("a", "b", who),
+        lambda actions, who: actions.confirm("cases.jsonl", [], ["1"], who),
         lambda actions, who: actions.open(choosing("one"), who),
         lambda actions, who: actions.draw("one", who),
     ],
@@ -167,12 +168,42 @@ def test_cases_are_kept_in_the_workspace(actions: EvaluationActions, tmp_path: P
 def test_drafts_never_replace_what_people_have_mended(actions: EvaluationActions) -> None:
     mended = save_cases(actions.context.workspace, "cars-draft-1.jsonl")
     with pytest.raises(gr.Error, match="no set of pairs"):
-        actions.draft("cars", as_(EDITOR))
+        actions.draft("cars", 20, as_(EDITOR))
     actions.context.workspace.pairs.mkdir()
     actions.context.workspace.pairs_file("cars").touch()
-    actions.draft("cars", as_(EDITOR))
+    actions.draft("cars", 12, as_(EDITOR))
     target = str(mended.with_name("cars-draft-2.jsonl"))
-    assert started(actions.context) == ("eval", "draft", f"--to={target}", "--", "cars")
+    assert started(actions.context) == ("eval", "draft", f"--to={target}", "-n12", "--", "cars")
+
+
+def test_of_proposed_questions_those_stay_that_somebody_ticked(
+    actions: EvaluationActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_cases(actions.context.workspace)
+    lines = [
+        '{"id": "a", "question": "Confirmed?", "answers": ["yes"]}',
+        "no JSON",
+        *(json.dumps({"id": one, "question": SCRIPT, "answers": [one], "tags": ["draft", "x"]}) for one in "bcd"),
+    ]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Info", told.append)
+    reading, shown, read = actions.drafts(file.name, as_(EDITOR))
+    assert read == shown.value == ["b", "c", "d"] and reading.visible
+    assert shown.choices[0] == (f"{SCRIPT} → b", "b")
+    assert actions.drafts(file.name, as_(EXPERT))[2] == actions.drafts("../config.yaml", as_(EDITOR))[2] == []
+    with pytest.raises(gr.Error):
+        actions.confirm(file.name, ["b"], read, as_(EXPERT))
+    assert file.read_text(encoding="utf-8").split("\n") == lines
+    actions.confirm(file.name, ["b"], ["b", "c"], as_(EDITOR))  # somebody has not seen "d"
+    left = file.read_text(encoding="utf-8").split("\n")
+    assert left[:2] == lines[:2] and left[3:] == lines[4:]
+    assert json.loads(left[2]) == {"id": "b", "question": SCRIPT, "answers": ["b"], "tags": ["x"]}
+    assert told == ["1 confirmed, 1 struck out."]
+    file.write_text(lines[2], encoding="utf-8")
+    with pytest.raises(gr.Error, match="No question would be left"):
+        actions.confirm(file.name, [], ["b"], as_(EDITOR))
+    assert file.read_text(encoding="utf-8") == lines[2]
 
 
 def test_every_adapter_can_answer_with_and_without_documents(context: AppContext) -> None:
@@ -185,6 +216,7 @@ def test_a_report_opens_with_what_came_of_the_questions(actions: EvaluationActio
     save_report(actions.context.workspace, "one")
     shown = actions.open(choosing("one"), as_(EDITOR))[0]
     assert shown.index("misleading") < shown.index("<iframe")
+    assert re.search(r'<a class="link" href="/reports/one\?\d+" download="one.html">', shown)
     assert "irreführend" in report_html(actions.context.in_language("de"), "one")
 
 

@@ -332,7 +332,7 @@ OPENS: dict[str, Callable[[World, gr.Request, str], Any]] = {
     "make pairs": lambda w, who, name: TrainingActions(w.context).make_pairs(name, None, None, who),
     "pairs": lambda w, who, name: TrainingActions(w.context).describe_pairs(name, who),
     "train": lambda w, who, name: TrainingActions(w.context).check(who, name, "", "once", False, *DEFAULTS),
-    "draft": lambda w, who, name: EvaluationActions(w.context).draft(name, who),
+    "draft": lambda w, who, name: EvaluationActions(w.context).draft(name, 20, who),
     "evaluate": lambda w, who, name: EvaluationActions(w.context).start(
         f"{name}-cases.jsonl", "", ["base"], 0, False, None, None, who
     ),

@@ -95,7 +95,7 @@ def test_two_steps_of_training_survive_a_reload_and_are_plotted(app: App, visit:
     here.locator("#train-max_steps input").fill("2")
     here.locator("#train-name").get_by_role("textbox").fill("house")  # last: what comes late forgets what was typed
     here.get_by_role("button", name="Start training").click()
-    expect(here.locator(".job.busy")).to_be_visible()
+    expect(here.locator(".job.busy")).to_be_in_viewport()
     page.reload()
     here = training(visited.tab("Train"))
     expect(here.locator(".job")).to_contain_text("Training “house”")

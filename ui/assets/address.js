@@ -61,6 +61,8 @@
     const chosen = event.target.closest("[data-do=choose]");
     if (chosen) note(page, chosen.dataset.choice);
     else if (event.target.closest("button.closes")) note(page, "");
+    // A frame that may reach nothing else does not come into sight by itself when a link leads to a place in it.
+    else if (event.target.closest("a[target=report]")) document.querySelector("iframe.report").scrollIntoView({block: "start"});
   });
   window.assistant.to = (name) => { if (tabOf(name)?.getAttribute("aria-selected") !== "true") tabOf(name)?.click(); };
   window.assistant.at = (name) => {

@@ -3,6 +3,7 @@
 
 (() => {
   const running = new Set();
+  const shown = new WeakMap();  // each panel's job
   let title = null;  // of the page, while it tells of something else
   const calm = () => { if (title !== null && !document.hidden) { document.title = title; title = null; } };
   const knows = "Notification" in window && isSecureContext;
@@ -43,8 +44,13 @@
   window.assistant.job = (element) => {
     offer();
     const job = element.querySelector("[data-job]");
-    if (job?.dataset.state === "running") running.add(job.dataset.job);
-    else if (job && running.delete(job.dataset.job)) tell(job);
+    if (!job) return;
+    const runs = job.dataset.state === "running";
+    // One that has just begun comes into sight, wherever on the page the button stands that began it.
+    if (shown.has(element) ? shown.get(element) !== job.dataset.job : runs) job.scrollIntoView({block: "center"});
+    shown.set(element, job.dataset.job);
+    if (runs) running.add(job.dataset.job);
+    else if (running.delete(job.dataset.job)) tell(job);
   };
   document.addEventListener("click", async (event) => {
     if (!event.target.closest("[data-notify]")) return;

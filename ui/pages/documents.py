@@ -14,7 +14,6 @@ from ui.jobs import Kind, Status, printed
 from ui.pages.events import (
     CLICKED,
     QUIET,
-    SCROLLED,
     choice_list,
     data_of,
     page_does,
@@ -227,7 +226,7 @@ def _adding(context: AppContext, actions: DocumentsActions, corpus: gr.Dropdown)
         (look.click, actions.look, [corpus, confirmed]),
         (rebuild.click, actions.rebuild, [corpus, confirmed]),
     ):
-        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
     files.upload(lambda: None, outputs=files, **CLICKED)
     return panel
 
@@ -261,4 +260,4 @@ def _opened(
     for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
         started = event(action, [corpus, chosen], **CLICKED)
         started.success(None, js=leave, **QUIET)
-        started.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+        started.then(panel.refresh, outputs=panel.outputs, **QUIET)

@@ -1,22 +1,23 @@
 """The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.cards import BASE, adapters_shown
 from assistant.artifacts.evaluations import Comparison
 from assistant.errors import UsageError
-from assistant.workspace import Resource
+from assistant.workspace import Resource, replaced_atomically
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
 from ui.pages.events import (
     CLICKED,
     QUIET,
-    SCROLLED,
     choice_list,
     choosing,
     data_of,
@@ -29,6 +30,7 @@ from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checke
 from ui.rights import gold_documents
 from ui.scope import known_documents
 from ui.shown.adapters import other_base, pairs_sets
+from ui.shown.components import message_html
 from ui.shown.reports import (
     CASES_FOLDER,
     case_files,
@@ -45,6 +47,11 @@ _WITHOUT_ADAPTER = ("base", "base+rag")
 _RAG = "+rag"
 _ADDRESS = "(_, ...others) => [location.hash.slice(1), ...others]"
 _REFERENCES = ("oracle", "noise", "extractive")
+_DRAFT = "draft"
+"""The tag of a proposed case that nobody has confirmed."""
+_PROPOSED = 20
+_MOST_READ = 200
+"""Proposed cases that are shown at once."""
 
 
 def case_names(context: AppContext) -> list[str]:
@@ -78,6 +85,28 @@ def corpora_of(context: AppContext) -> list[tuple[str, str]]:
     """The corpora by name, and before them the one that the questions are about, whichever that is."""
     names = ((name, name) for name in context.workspace.corpus_names())
     return [(context.text("evaluation.corpus_of_cases"), ""), *names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is read of a proposed case before it is confirmed or struck out."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+_DRAFT_LINE = TypeAdapter(_Draft)
+
+
+def _draft_of(line: str) -> _Draft | None:
+    """The proposed case of a line; None for what is none, and for one that somebody has confirmed."""
+    try:
+        found = _DRAFT_LINE.validate_json(line)
+    except ValidationError:
+        return None
+    return found if _DRAFT in found.tags else None
 
 
 def _adapters_among(systems: Sequence[str], context: AppContext) -> list[Resource]:
@@ -149,14 +178,47 @@ class EvaluationActions:
 
     @telling
     @checked
-    def draft(self, pairs: PairsName, request: gr.Request) -> None:
-        """Propose cases from a set of pairs, for a person to read and mend."""
+    def draft(self, pairs: PairsName, most: Count, request: gr.Request) -> None:
+        """Propose cases from a set of pairs, for a person to read."""
         self.context.require(request, "editor")
         folder = self.context.workspace.root / CASES_FOLDER
         number = next(n for n in range(1, 10_000) if not (folder / f"{pairs}-draft-{n}.jsonl").exists())
         target = folder / f"{pairs}-draft-{number}.jsonl"
-        arguments = ["eval", "draft", f"--to={target}", "--", pairs]
+        arguments = ["eval", "draft", f"--to={target}", f"-n{most or _PROPOSED}", "--", pairs]
         self.context.start("draft", target.name, arguments, reads=[("pairs", pairs)])
+
+    @telling
+    def drafts(self, cases: str | None, request: gr.Request) -> list[Any]:
+        """The proposed cases of a file, each with its answer; all are to stay until somebody strikes one out."""
+        file = self._file(cases) if self.context.may(request, "editor") else None
+        found = list(filter(None, map(_draft_of, _lines_of(file)))) if file else []
+        refusal = self.context.text("evaluation.changes.refusal")
+        labels = {one.id: f"{one.question} → {' / '.join(one.answers) or refusal}" for one in found[:_MOST_READ]}
+        choices = [(label, name) for name, label in labels.items()]
+        return [gr.Accordion(visible=bool(labels)), gr.CheckboxGroup(choices, value=list(labels)), list(labels)]
+
+    @telling
+    def confirm(self, cases: str | None, kept: list[str], read: list[str], request: gr.Request) -> None:
+        """Of the proposed cases that somebody has ``read``, keep some as confirmed, and strike out the others."""
+        self.context.require(request, "editor")
+        file = self._file(cases)
+        if file is None:
+            raise UsageError(self.context.text("evaluation.no_cases"))
+        self.context.refuse_edit("cases", file.name)
+        lines = []
+        for line in _lines_of(file):
+            one = _draft_of(line)
+            if one is None or one.id not in read:
+                lines.append(line)
+            elif one.id in kept:
+                row = {**json.loads(line), "tags": [tag for tag in one.tags if tag != _DRAFT]}
+                lines.append(json.dumps(row, ensure_ascii=False))
+        if not any(map(str.strip, lines)):
+            raise UsageError("No question would be left.", "Let at least one stay.")
+        with replaced_atomically(file) as beside:
+            beside.write_text("\n".join(lines), encoding="utf-8", newline="\n")
+        struck = len(set(read) - set(kept))
+        gr.Info(message_html(self.context.text("evaluation.confirmed", kept=len(read) - struck, struck=struck)))
 
     @telling
     @checked
@@ -173,7 +235,7 @@ class EvaluationActions:
     ) -> None:
         """Evaluate."""
         self.context.require(request, "editor")
-        file = next((file for file in case_files(self.context.workspace) if file.name == cases), None)
+        file = self._file(cases)
         if file is None:
             raise UsageError(self.context.text("evaluation.no_cases"))
         if not systems:
@@ -229,6 +291,9 @@ class EvaluationActions:
         """Show again how a report is made."""
         return ["", gr.Column(visible=True), gr.Column(visible=False), ""]
 
+    def _file(self, cases: str | None) -> Path | None:
+        return next((file for file in case_files(self.context.workspace) if file.name == cases), None)
+
     def _corpus_about(self, file: Path) -> str:
         """The corpus that holds most of the documents which cases name."""
         wanted, names = gold_documents(file), self.context.workspace.corpus_names()
@@ -242,6 +307,10 @@ class EvaluationActions:
 
     def _opened(self, name: str) -> list[Any]:
         return [report_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True), name]
+
+
+def _lines_of(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8-sig", errors="replace").split("\n")
 
 
 def build(context: AppContext) -> None:
@@ -269,10 +338,10 @@ def build(context: AppContext) -> None:
     listed.choose(actions.open, outputs=sides, **CLICKED)
     for button in (new, close):
         button.click(actions.close, outputs=sides, **CLICKED)
-    draw.click(actions.draw, name, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    draw.click(actions.draw, name, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
     panel.ended.change(actions.drawn, name, shown, **QUIET)
     compared = compare.click(actions.compare, [before, after], **CLICKED)
-    compared.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    compared.then(panel.refresh, outputs=panel.outputs, **QUIET)
     chosen = [*lists, before, after]
     inputs, outputs = [address, name, *chosen], [listed, *sides, *chosen]
     panel.ended.change(actions.listed, inputs, outputs, **QUIET)
@@ -291,7 +360,12 @@ def _making(context: AppContext, actions: EvaluationActions, panel: JobPanel) ->
         file = gr.File(label=words("evaluation.send"), file_types=[".jsonl"], height=120)
         draft_from, draft_help = words("evaluation.draft_from"), words("evaluation.draft_help")
         pairs = gr.Dropdown(pairs_sets(context.workspace), label=draft_from, info=draft_help)
+        most = gr.Number(_PROPOSED, precision=0, minimum=1, label=words("evaluation.draft_most"))
         draft = gr.Button(words("evaluation.draft"))
+    with gr.Accordion(words("evaluation.drafts"), visible=False) as reading:
+        kept = gr.CheckboxGroup([], elem_classes="drafts", **named("kept"))
+        confirm = gr.Button(words("evaluation.confirm"))
+    drafts = [reading, kept, gr.State([])]
     corpus = gr.Dropdown(corpora_of(context), value="", label=words("documents.corpus"))
     systems = gr.CheckboxGroup(who_answers(context), value=["extractive", "base", "base+rag"], **named("systems"))
     with gr.Accordion(words("training.more"), open=False):
@@ -301,9 +375,11 @@ def _making(context: AppContext, actions: EvaluationActions, panel: JobPanel) ->
         judge = gr.Dropdown(["", *judges_of(context.settings)], value="", **named("judge"))
     start = gr.Button(words("evaluation.start"), variant="primary")
     for event, action, inputs in (
-        (draft.click, actions.draft, [pairs]),
+        (draft.click, actions.draft, [pairs, most]),
         (start.click, actions.start, [cases, corpus, systems, limit, held_out, baseline, judge]),
     ):
-        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
     file.upload(actions.send, file, [file, cases], **CLICKED)
+    cases.change(actions.drafts, cases, drafts, **QUIET)
+    confirm.click(actions.confirm, [cases, *drafts[1:]], **CLICKED).success(actions.drafts, cases, drafts, **QUIET)
     return [cases, pairs, corpus, systems, baseline, judge]

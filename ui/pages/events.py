@@ -40,8 +40,6 @@ _PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "
 QUIET: dict[str, Any] = {**_PRIVATE, "queue": False}
 # What someone clicked; through the queue, which tells of an error without failing the request.
 CLICKED: dict[str, Any] = {**_PRIVATE, "concurrency_limit": None}
-# What changes comes into sight; Gradio scrolls to parts that it knows to wait.
-SCROLLED: dict[str, Any] = {**QUIET, "show_progress_on": None, "scroll_to_output": True}
 
 
 def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:

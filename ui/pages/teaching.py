@@ -23,7 +23,6 @@ from ui.context import AppContext
 from ui.pages.events import (
     CLICKED,
     QUIET,
-    SCROLLED,
     choice_list,
     choosing,
     number_of,
@@ -104,7 +103,7 @@ def _build_preferences(context: AppContext) -> None:
         start = gr.Button(words("teaching.preferences.start"))
         panel = job_panel(context, ("train",), _ROLE, lambda theirs, status: TrainingActions(theirs).result(status))
     adapter.input(actions.listed, adapter, [adapter, waits], **QUIET)
-    start.click(actions.train, adapter, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    start.click(actions.train, adapter, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
     panel.ended.change(actions.listed, adapter, [adapter, waits], **QUIET)
     when_opened(actions.listed, [adapter, waits], [adapter])
 

@@ -16,7 +16,6 @@ from ui.jobs import Kind, Status, printed
 from ui.pages.events import (
     CLICKED,
     QUIET,
-    SCROLLED,
     choice_list,
     choosing,
     data_of,
@@ -280,7 +279,7 @@ def build(context: AppContext) -> None:
             with gr.Column(visible=False, elem_classes=["card", "opens"]) as opened:
                 _opened(context, actions, listed, panel, opened)
     composed = compose.click(actions.compose, inputs, **CLICKED)
-    composed.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    composed.then(panel.refresh, outputs=panel.outputs, **QUIET)
     outputs = [listed, *lists, parts]
     chosen = [part for part in outputs if isinstance(part, gr.Dropdown | gr.CheckboxGroup)]
     outputs += [pairs_making, base]
@@ -335,7 +334,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
         (start.click, actions.start, inputs),
         (resume.click, actions.resume, [which]),
     ):
-        event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+        event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
     return [corpus, pairs, summary, unfinished, which, pairs_making, base]
 
@@ -362,7 +361,7 @@ def _opened(context: AppContext, actions: TrainingActions, listed: gr.HTML, pane
     removed.success(None, js=page_does("leave", "training"), **QUIET)
     exported = export.click(actions.export, [chosen, format_], **CLICKED)
     for done in (removed, exported):
-        done.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+        done.then(panel.refresh, outputs=panel.outputs, **QUIET)
 
 
 def _composing(context: AppContext) -> tuple[gr.CheckboxGroup, gr.Button, list[Any]]:

@@ -19,7 +19,7 @@ from assistant.models.catalogue import SETTINGS, catalogue
 from assistant.models.naming import folder_here
 from ui.context import AppContext
 from ui.jobs import EVERYTHING, Status, printed
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
+from ui.pages.events import CLICKED, QUIET, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import job_panel
 from ui.people import User
 from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
@@ -48,7 +48,7 @@ def build_settings(context: AppContext) -> None:
             shown = still_html()
     models.choose(actions.open, outputs=[model, offered, fetch, use, name], **CLICKED)
     fetched = fetch.click(actions.fetch, name, **CLICKED)
-    fetched.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    fetched.then(panel.refresh, outputs=panel.outputs, **QUIET)
     use.click(actions.use, name, [shown, models], **CLICKED)
     panel.ended.change(actions.listed, outputs=models, **QUIET)
     panel.ended.change(telling(actions.opened), name, [model, offered, fetch, use, name], **QUIET)

@@ -9,7 +9,7 @@ what they do in ``data-do`` and what they do it to in other ``data-`` attributes
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
@@ -88,7 +88,9 @@ def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence
     lead = opening_of(answer) if answer.refused else ""
     if not (answer.small_talk or answer.hedged or (answer.refused and not answer.sentences)):
         behind = answer.text.removeprefix(lead)
-        spans = _spans(behind, answer.sentences, answer.hits, corpus, words)
+        # Who has checked an answer says it in their own words, which the passages that they named stand below.
+        vouched = [replace(one, supported=True) for one in answer.sentences] if answer.checked else answer.sentences
+        spans = _spans(behind, vouched, answer.hits, corpus, words)
         # Texts of an answer that was stopped in its first sentence are no sentence yet.
         text = behind[: spans[-1].start] + rest_of(answer) if answer.sentences else behind
         # Documents that are quoted wrote no Markdown of ours.

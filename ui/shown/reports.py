@@ -170,6 +170,8 @@ def report_html(context: AppContext, name: str) -> Markup:
     view, opening = _view(file.with_name(RESULTS_FILE), stamp), read_opening(file.parent)
     return filled(
         "reports.report",
+        name=name,
+        download=context.text("evaluation.download"),
         decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,
         heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in OUTCOME_LOOKS)]
         if view

@@ -87,7 +87,9 @@ def marked(answer: Answer, words: Texts) -> str:
     """The words of an answer with the marks of its sentences, in the lines that they stand in."""
 
     def mark(one: Sentence) -> str:
-        return mark_of(one) if one.supported else f"[{words('chat.unsupported')}]"
+        if one.supported:
+            return mark_of(one)
+        return "" if answer.checked else f"[{words('chat.unsupported')}]"
 
     return visible(marked_text(answer, mark), keep_lines=True)
 
