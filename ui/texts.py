@@ -14,7 +14,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from assistant.config import description_of
+from assistant.config import description_of, setting_keys
 from assistant.text.languages import LANGUAGES, Language, data
 
 # An error is a line; what is longer is a library's, and to look through it for values takes the square of its length.
@@ -47,6 +47,9 @@ def said(message: str, language: Language) -> str:
     Sentences that stand one behind the other are looked up one by one, and so are values of several words in them.
     What has no words in that language (``messages.yaml``) stays as it is.
     """
+    key, _, does = message.partition(": ")
+    if key in setting_keys() and does == description_of(key):
+        return f"{key}: {explanation(key, language)}"
     for pattern, words in _messages(language) if len(message) <= _LONGEST_SAID else ():
         if found := pattern.fullmatch(message):
             values = {

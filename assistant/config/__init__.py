@@ -235,14 +235,12 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         return Settings.model_validate(nested)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][:2])
+        key, reason = ".".join(str(part) for part in first["loc"][:2]), first["msg"].removeprefix("Value error, ")
         if key in Settings.model_fields:  # several settings of a section do not fit each other
-            raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}.", "Change one of them.") from None
+            raise ConfigError(f"{key}: {reason}.", "Change one of them.") from None
         # YAML takes null, yes, 0x10 and dates for something else than words.
         remedy = "Put it in quotes." if first["type"] == "string_type" else f"{key}: {description_of(key)}"
-        raise ConfigError(
-            f"{key}={first['input']!r} ({origins.get(key, 'default')}): {first['msg']}.", remedy
-        ) from None
+        raise ConfigError(f"{key}={first['input']!r} ({origins.get(key, 'default')}): {reason}.", remedy) from None
 
 
 def change_settings(workspace: Workspace, assignments: Sequence[str]) -> dict[str, Any]:

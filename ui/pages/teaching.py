@@ -228,7 +228,6 @@ class PreferenceActions:
         single = self._waiting(corpus, [card for card in learnt if card.method == "kto"])
         told = self.context.text(
             "teaching.preferences.waiting",
-            total=said.get("vote", 0) + said.get("feedback", 0),
             votes=said.get("vote", 0),
             corrections=said.get("feedback", 0),
             thumbs=single.get("thumb", 0),

@@ -349,6 +349,11 @@ def _reasons(reply: TurnReply, name: str, words: Texts) -> dict[str, Any]:
         shares = {"probability": _percent(probability, words), "threshold": _percent(threshold, words)}
         judged = words("why.probability", **shares)
     known = {"probability", "threshold"}
+    spent = {
+        one: f"{answer.timings[one]:.2f}".replace(".", words("format.decimal"))
+        for one in _STEPS
+        if one in answer.timings
+    }
     return {
         "name": name,
         "corpus": reply.corpus,
@@ -357,7 +362,7 @@ def _reasons(reply: TurnReply, name: str, words: Texts) -> dict[str, Any]:
         "judged": judged,
         "features": [f"{feature}: {value:.3f}" for feature, value in trace.judgement.items() if feature not in known],
         "outcome": _outcome(answer, trace, words),
-        "took": [f"{words(f'why.step_{one}')}: {answer.timings[one]:.2f} s" for one in _STEPS if one in answer.timings],
+        "took": [f"{words(f'why.step_{one}')}: {seconds} s" for one, seconds in spent.items()],
     }
 
 

@@ -115,7 +115,7 @@ def state_line(context: AppContext, status: Status) -> str:
     ends_undone = status.state in _BROKEN_OFF and status.job.kind not in _KEEPING
     state = f"{status.state}_undone" if ends_undone else status.state
     how = context.text(f"jobs.state.{state}", time=duration(context, status.seconds))
-    return f"{what}: {how}"
+    return context.text("jobs.line", what=what, how=how)
 
 
 def step_line(context: AppContext, status: Status) -> str:
