@@ -41,20 +41,22 @@ TURN_MARKERS = frozenset(
 _DELIMITER = r"(?i:(?:<|&lt;?|&#0*60;?|&#x0*3c;?)(?:/\s*)?passage\b)"
 # Who gives an order is not who tells that somebody acted: "if you ignore any instructions of the fire brigade".
 _TOLD = "(?<!you )(?<!who )(?<!they )(?<!we )(?<!not )(?<!to )(?<!sie )(?<!vous )(?<!nous )"
-_RULES = (
-    _TOLD + r"\b(?:{ignore})\b~\b(?:{rules})\b",
-    r"\b(?:{you_are})(?: \w+){{0,3}}? ?\b(?:{machine})\b",
-    r"\b(?:{note})\b(?: \w+|[,:]){{0,2}} ?\b(?:{machine}|assistant|asistente|assistenten)\b(?! manager)",
-    _TOLD + r"\b(?:{say})\b~\b(?:{only})\b[^.!?]{{0,20}}?(?:\b(?:{word})\b|[:\"“„«]|(?-i:\b[A-Z]{{3,}}))",
-    _TOLD + r"\b(?:{say})\b~\b(?:{word})\b~\b(?:{only}|{reply})\b",
-    _TOLD + r"\b(?:{say})\b~\b(?:{reply})\b~(?:\b(?:{word})\b|[:\"“„«])",
-    _TOLD + r"\b(?:{say})\b ?[\"“„«]?(?-i:[A-Z]{{3}})\S* (?:{only})\b",
-    _TOLD + r"\b(?:{say})\b(?: \w+){{0,6}}? (?:{word}) ?[:\"“„«]? ?(?-i:\b[A-Z]{{3,}})",
-    _TOLD + r"\b(?:{reveal})\b~\b(?:{prompt})\b",
-    r"\b(?:{system_prompt}|{task})\b",
-    r"\b(?:{new}) ?:",
-    r"\b(?:{hide})\b~\b(?:{this})\b",
-    r"\b(?:{asked})\b~[,:] ?(?:\w+ )?(?:{only} )?(?:{say})\b",
+_GIVEN = (
+    r"(?:{ignore})\b~\b(?:{rules})\b",
+    r"(?:{say})\b~\b(?:{only})\b[^.!?]{{0,20}}?(?:\b(?:{word})\b|[:\"“„«]|(?-i:\b[A-Z]{{3,}}))",
+    r"(?:{say})\b~\b(?:{word})\b~\b(?:{only}|{reply})\b",
+    r"(?:{say})\b~\b(?:{reply})\b~(?:\b(?:{word})\b|[:\"“„«])",
+    r"(?:{say})\b ?[\"“„«]?(?-i:[A-Z]{{3}})\S* (?:{only})\b",
+    r"(?:{say})\b(?: \w+){{0,6}}? (?:{word}) ?[:\"“„«]? ?(?-i:\b[A-Z]{{3,}})",
+    r"(?:{reveal})\b~\b(?:{prompt})\b",
+)
+_TO_A_MACHINE = (
+    r"(?:{you_are})(?: \w+){{0,3}}? ?\b(?:{machine})\b",
+    r"(?:{note})\b(?: \w+|[,:]){{0,2}} ?\b(?:{machine}|assistant|asistente|assistenten)\b(?! manager)",
+    r"(?:{system_prompt}|{task})\b",
+    r"(?:{new}) ?:",
+    r"(?:{hide})\b~\b(?:{this})\b",
+    r"(?:{asked})\b~[,:] ?(?:\w+ )?(?:{only} )?(?:{say})\b",
 )
 _ANYWHERE = (
     # A turn that a text pretends to begin, and a part of the prompt that it pretends to end.
@@ -144,10 +146,15 @@ MACHINERY = _machinery(frozenset())
 def _order() -> re.Pattern[str]:
     languages = [classes(orders["attack"]) for orders in every("orders")]
     machine = "|".join(words["machine"] for words in languages)  # "du bist ein AI-Assistant"
-    told = [rule.format(**{**words, "machine": machine}) for words in languages for rule in _RULES]
+    given, others = (
+        "|".join(rule.format(**{**words, "machine": machine}) for words in languages for rule in rules)
+        for rules in (_GIVEN, _TO_A_MACHINE)
+    )
+    # What all begin with stands before them once, so that of most letters of a text nothing else is looked at.
+    told = rf"\b(?=\w)(?:{_TOLD}(?:{given})|{others})"
     # "~" is a few words of one sentence; a blank may be the end of a line.
-    told = [rule.replace("~", r"[^.!?]{0,60}?").replace(" ", r"\s") for rule in told]
-    return re.compile("|".join([*_ANYWHERE, *told]), re.IGNORECASE)
+    told = told.replace("~", r"[^.!?]{0,60}?").replace(" ", r"\s")
+    return re.compile("|".join([*_ANYWHERE, told]), re.IGNORECASE)
 
 
 def is_order(sentence: str) -> bool:
