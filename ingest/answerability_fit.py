@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import product
 
@@ -57,6 +58,7 @@ _STEPS = 50  # a bound; Newton's method needs few
 _SMALL_STEP = 1e-8  # moves no probability that is shown
 
 
+@cache
 def other_domains() -> Mapping[str, Sequence[str]]:
     """Everyday questions, by language, from domains unlike each other: most corpora answer none of them."""
     questions: Mapping[str, Sequence[str]] = yaml.safe_load(

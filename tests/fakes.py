@@ -4,13 +4,15 @@ import hashlib
 import re
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
 
 from assistant.config import Settings
 from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.tokens import TokenCounter
 from assistant.types import Message, Vectors
 
 DIMENSION = 64
@@ -28,6 +30,17 @@ class Clock:
         return self._start + timedelta(days=self.days)
 
 
+def tokens_of(folder: Path) -> TokenCounter:
+    """Of the tokenizer in a folder, which is read once while it stays as it is."""
+    file = folder / "tokenizer.json"
+    return _tokens_of(folder, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+@cache
+def _tokens_of(folder: Path, _changed: int) -> TokenCounter:
+    return TokenCounter(folder)
+
+
 class FakeEmbedder(Embedder):
     """Hashed bags of words as unit vectors: texts that share words are near.
 
@@ -37,6 +50,7 @@ class FakeEmbedder(Embedder):
 
     def __init__(self, name: str = "fake", dimension: int = DIMENSION) -> None:
         super().__init__(Settings().embedder, Settings().device)
+        self.tokens = tokens_of(self.folder)
         self.name = name
         self.embedded: list[str] = []
         self._dimension = dimension

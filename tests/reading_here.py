@@ -5,12 +5,13 @@ That an ingest reads in processes of their own is proved in tests/ingest/test_pi
 
 from collections.abc import Iterable, Iterator
 
-from assistant.retrieval.tokens import TokenCounter
+from fakes import tokens_of
+
 from ingest import worker
 from ingest.worker import ReadResult, Recipe, Task
 
 
 def read_here(tasks: Iterable[Task], recipe: Recipe) -> Iterator[ReadResult]:
     """What ``worker.read_all`` gives."""
-    worker._recipe, worker._counter = recipe, TokenCounter(recipe.embedder_folder)
+    worker._recipe, worker._counter = recipe, tokens_of(recipe.embedder_folder)
     yield from map(worker._read, tasks)

@@ -11,6 +11,7 @@ from tiny import tokenizer
 
 from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
+from assistant.config import Settings
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from train.batches import TokenRow
@@ -45,6 +46,11 @@ def toy_model(folder: Path) -> Path:
         toy_llama(vocab_size=len(tokenizer(*WORDS)), max_position_embeddings=1024).save_pretrained(folder)
         tokenizer(*WORDS).save_pretrained(folder)
     return folder
+
+
+def general_of(base: Path) -> Settings:
+    """Settings that name a tiny model, on the CPU in float32."""
+    return Settings.model_validate({"engine": {"model": str(base)}, "device": {"name": "cpu", "dtype": "float32"}})
 
 
 def apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:

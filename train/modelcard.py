@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from assistant.artifacts.cards import FULL, AdapterCard, AdapterScores
 from assistant.models.catalogue import entry_of
@@ -17,6 +18,12 @@ _TEMPLATE = Path(__file__).with_name("modelcard.md.jinja")
 
 _LICENCES = {"Llama 3.1 Community": "llama3.1", "Llama 3.2 Community": "llama3.2"}
 """What the Hub calls licences of the catalogue; of the others it has the names in small letters."""
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def model_card(
@@ -54,9 +61,7 @@ def model_card(
         eval_results=results or None,
     )
     rows = facts(card, size) | {"licence": licence, "loss by precision": loss, "evaluation": evaluation(scores)}
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    text = template.render(
+    text = _template().render(
         card=card,
         is_whole=card.method == FULL,
         from_data="data" in card.pairs_counts,

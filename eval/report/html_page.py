@@ -7,10 +7,11 @@ forbids any script but its own.
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes, Wording, reason_of, verdict_of, words_in
@@ -58,21 +59,9 @@ SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
 _FACETS = (("kind", "k"), ("language", "l"), ("tag", "t"))
 
 
-def page_of(
-    results: Results,
-    rows: Iterable[CaseRow],
-    costs: Costs,
-    fingerprint: str,
-    opinions: Opinions,
-    worst: Sequence[CaseRow],
-    changes: Changes | None,
-    language: Language = "en",
-) -> Iterator[str]:
-    """The page in parts, in order, in the words of a language.
-
-    ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
-    answers, ``changes`` those that another system, or an earlier run, answered otherwise.
-    """
+@cache  # to compile them takes longer than to fill them in
+def _templates(language: Language) -> Environment:
+    """The templates in the words of a language."""
     printable = partial(visible, keep_lines=True)
     templates, words = environment(_TEMPLATES, printable), words_in(language)
     for tool in (labels.number, labels.signed, labels.interval_of, labels.difference_of, labels.why_nothing,
@@ -92,8 +81,27 @@ def page_of(
     templates.filters["system_words"] = partial(labels.system_words, words=words)
     # A name may go on in the next line behind an underscore.
     templates.filters["breakable"] = lambda name: escape(visible(name)).replace("_", Markup("_<wbr>"))
-    script = (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
-    return templates.get_template("report.html.jinja").generate(
+    return templates
+
+
+def page_of(
+    results: Results,
+    rows: Iterable[CaseRow],
+    costs: Costs,
+    fingerprint: str,
+    opinions: Opinions,
+    worst: Sequence[CaseRow],
+    changes: Changes | None,
+    language: Language = "en",
+) -> Iterator[str]:
+    """The page in parts, in order, in the words of a language.
+
+    ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
+    answers, ``changes`` those that another system, or an earlier run, answered otherwise.
+    """
+    words, script = words_in(language), (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
+    template = _templates(language).get_template("report.html.jinja")
+    return template.generate(
         _facts(results, costs, changes, words)
         | _questions(results, rows, costs, opinions)
         | {

@@ -109,6 +109,7 @@ def reading_pairs(
     return [pair for pair in pairs if pair.golden is not None or pair in kept]
 
 
+@cache
 def _content() -> Mapping[str, Any]:
     content: Mapping[str, Any] = yaml.safe_load(files("ingest.pairs").joinpath("general.yaml").read_text("utf-8"))
     return content

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from toys import toy_model, write_toy_pairs
+from toys import general_of, toy_model, write_toy_pairs
 
 from assistant.config import Settings
 from assistant.workspace import Workspace
@@ -16,8 +16,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def general(base: Path) -> Settings:
-    """Settings that name the tiny model, on the CPU in float32."""
-    return Settings.model_validate({"engine": {"model": str(base)}, "device": {"name": "cpu", "dtype": "float32"}})
+    return general_of(base)
 
 
 @pytest.fixture

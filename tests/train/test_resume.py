@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_pair, write_toy_pairs
+from toys import general_of, toy_pair, write_toy_pairs
 
 from assistant.artifacts.cards import run_folder
 from assistant.config import Settings
@@ -23,6 +24,7 @@ from train import checkpoints
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.finetune import train
 from train.forward_backward import Passes
+from train.watch import Curves
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
 VALUES |= {"loraplus_lr_ratio": 4.0, "neftune_noise_alpha": 5.0}
@@ -118,7 +120,8 @@ def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
     """The same as above for every single write, in this process."""
     # A rate at which the second validation is worse than the first ends it.
     early = {"learning_rate": 0.3, "evaluate_every": 1, "patience": 1, "warmup": 0.0, "validation_answers": 0}
-    values = VALUES | (early if stops_early else {})
+    # As many writes as the eight steps have.
+    values = VALUES | (early if stops_early else {"max_steps": 5, "evaluate_every": 2, "validation_answers": 0})
     real, left = checkpoints._write, [0]
 
     def write(file: Path, tensors: Any, metadata: Any) -> None:
@@ -130,7 +133,7 @@ def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
     monkeypatch.setattr(checkpoints, "_write", write)
     card = train(place, general, values | {"name": "whole"})
     whole, writes = weights(place, "whole"), -left[0]
-    assert card is not None and (len(steps_of(place.adapter("whole"))) < 8) is stops_early
+    assert card is not None and (len(steps_of(place.adapter("whole"))) < values["max_steps"]) is stops_early
     for crash in range(2, writes + 1):
         left[0] = crash
         with pytest.raises(KeyboardInterrupt):
@@ -224,20 +227,27 @@ def test_ctrl_c_at_the_terminal_ends_in_one_line_that_says_how_to_go_on(place: W
     assert "name=toy --resume" in err.splitlines()[-1] and "Traceback" not in err
 
 
-@pytest.fixture
-def interrupted(place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace with a training that crashed after its first checkpoint."""
-    real = checkpoints.save
+@pytest.fixture(scope="module")
+def crashed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a workspace with a training that crashed after its first checkpoint, a step before its end."""
+    place, real = Workspace(tmp_path_factory.mktemp("crashed")), checkpoints.save
 
     def save(*arguments: Any) -> None:
         real(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "save", save)
-    with pytest.raises(KeyboardInterrupt):
-        train(place, general, VALUES)
-    monkeypatch.setattr(checkpoints, "save", real)
-    return place
+    write_toy_pairs(place)
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoints, "save", save)
+        patched.setattr(Curves, "plot", lambda *_: None)
+        train(place, general_of(base), VALUES | {"max_steps": 4, "validation_answers": 0})
+    return place.root
+
+
+@pytest.fixture
+def interrupted(crashed: Path, tmp_path: Path) -> Workspace:
+    """A copy of it."""
+    return Workspace(Path(shutil.copytree(crashed, tmp_path / "interrupted")))
 
 
 def test_a_resume_with_other_settings_is_refused_naming_the_difference(

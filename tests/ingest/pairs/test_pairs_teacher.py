@@ -1,6 +1,7 @@
 """Teachers behind an endpoint that is down, slow or busy: asked again where that helps."""
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from assistant.errors import ModelError, PairsError
 from assistant.types import Message
 from ingest.pairs.teacher import ChatTeacher, Replies, TeacherPrompt, replies_file
 
-pytest.importorskip("langchain_openai")
+# Whether it is there, without an import that every process of a run would pay for.
+pytestmark = pytest.mark.skipif(find_spec("langchain_openai") is None, reason="langchain-openai is not installed")
 
 PROMPT = (Message("system", "You write."), Message("user", "Write."))
 GOOD = "What does the appraiser have to photograph after hail?"
