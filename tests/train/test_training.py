@@ -25,7 +25,7 @@ from train.plan import drawn, named, prepare
 from train.run_file import validated
 from train.validation_answers import AnswerCounts
 
-SHORT = {"max_steps": 2, "learning_rate": 0.01}
+SHORT = {"max_steps": 2, "learning_rate": 0.01, "validation_answers": 0}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
