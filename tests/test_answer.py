@@ -84,6 +84,10 @@ def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever
     assert answer.text.startswith(settings.answer.refusal["en"])
     assert answer.hits, "the nearest passages are shown"
     assert engine.prompts == []
+    assert not answer.notes
+    in_german = assistant_of(retriever, engine, settings).ask("Was ist die Hauptstadt von Peru?")
+    assert in_german.refused and "Englisch" in in_german.notes[0], "the documents are in English"
+    assert "Englisch" in " ".join(answer_lines(in_german))
 
 
 def test_words_that_nothing_supports_give_way_to_a_quotation(retriever: Retriever, settings: Settings) -> None:

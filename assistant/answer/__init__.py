@@ -24,7 +24,7 @@ from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence, fitting_history
-from assistant.refusal import closest_text, declines, looked_for, open_part, refusal_text
+from assistant.refusal import closest_text, declines, in_other_languages, looked_for, open_part, refusal_text
 from assistant.refusal.answerability import Verdict, judge
 from assistant.retrieval.editions import with_newest
 from assistant.retrieval.embedder import Meaning
@@ -192,7 +192,7 @@ class Assistant:
         course.done("generate")
         answer = self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
         if answer.hedged:
-            answer = replace(answer, notes=(*looked_for(question, self._answering, verdict.missing), *answer.notes))
+            answer = replace(answer, notes=(*self._what_helps(question, verdict.missing), *answer.notes))
         yield answer
 
     def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence], trace: Trace) -> Answer:
@@ -369,7 +369,13 @@ class Assistant:
         self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None
     ) -> Answer:
         text = refusal_text(course.question, self._answering, verdict.missing if verdict else ())
-        return replace(course.answer(text, nearest, trace), refused=True, refusal_reason=reason)
+        notes = self._what_helps(course.question)
+        return replace(course.answer(text, nearest, trace), refused=True, refusal_reason=reason, notes=notes)
+
+    def _what_helps(self, question: str, missing: Sequence[str] = ()) -> tuple[str, ...]:
+        """Which words of a question no passage has, and in which other languages documents are."""
+        others = in_other_languages(question, self._answering, self.retriever.languages)
+        return (*looked_for(question, self._answering, missing), *others)
 
     @property
     def _opened_engine(self) -> Engine:

@@ -6,7 +6,7 @@ A refusal begins with the words of the house, which models are trained on, and s
 in no passage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, data
@@ -34,6 +34,19 @@ def looked_for(question: str, settings: AnswerSettings, missing: Sequence[str]) 
     words = data(helped, "answers")
     listed = ", ".join(words["quoted"].format(word) for word in missing[:_MOST_WORDS])
     return (words["looked_for"].format(words=listed),)
+
+
+def in_other_languages(question: str, settings: AnswerSettings, languages: Iterable[str]) -> tuple[str, ...]:
+    """That documents are in other ``languages`` too, where a question finds little, in the language of a refusal.
+
+    Nothing where there are none that we have a name for.
+    """
+    own = answered_in(question, settings.refusal)
+    others = [one for one in languages if one in LANGUAGES and one != own]
+    if own not in LANGUAGES or not others:
+        return ()
+    words = data(own, "answers")
+    return (words["elsewhere"].format(languages=", ".join(words[f"in_{one}"] for one in others)),)
 
 
 def closest_text(

@@ -89,7 +89,7 @@ def answer_lines(answer: Answer) -> list[str]:
     checked += [f"(A checked answer is there for: {visible(like)})" for like in answer.like_checked]
     notes = [*checked, *(f"({visible(note)})" for note in answer.notes)]
     if answer.refused:
-        lines = [visible(marked_text(answer), keep_lines=True), f"({answer.refusal_reason})", *checked]
+        lines = [visible(marked_text(answer), keep_lines=True), f"({answer.refusal_reason})", *notes]
         if answer.sentences:
             return [*lines, "", "Sources:", *(f"  {visible(line)}" for line in cited_lines(answer))]
         nearest = [f"  {visible(line)}" for line in nearest_lines(answer)]

@@ -4,7 +4,7 @@ import pytest
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal import closest_text, declines, may_decline, refusal_text
+from assistant.refusal import closest_text, declines, in_other_languages, may_decline, refusal_text
 from assistant.types import Citation, Sentence
 
 EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"
@@ -56,3 +56,10 @@ def test_an_answer_is_no_refusal(settings: Settings) -> None:
 def test_a_refusal_is_known_by_its_beginning(settings: Settings) -> None:
     assert may_decline(refusal_text(EN, settings.answer)[:12], settings.answer)
     assert not may_decline("The deductible", settings.answer)
+
+
+def test_documents_in_other_languages_are_told_in_the_language_of_the_question(settings: Settings) -> None:
+    (told,) = in_other_languages(DE, settings.answer, ("en", "de", "nl"))
+    assert "Fragen Sie auch auf Englisch." in told and "Deutsch" not in told
+    assert in_other_languages(DE, settings.answer, ("de", "nl")) == ()
+    assert in_other_languages(EN, settings.answer, ("en",)) == ()
