@@ -1,6 +1,7 @@
 """A workspace with two corpora and a server over it, once for all tests that do not change it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from fakes import Clock, ScriptedEngine
 from serving import ANSWER, HAIL, PETS, make_corpora, running, service_of
 
 from assistant.workspace import Workspace
+from ui import context
+from ui.jobs import Jobs
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +32,14 @@ def address(served: Workspace) -> Iterator[str]:
     service = service_of(served, ScriptedEngine(ANSWER), {"serve": {"requests_per_minute": 0}})
     with running(service) as url:
         yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs_take_their_turn() -> Iterator[None]:
+    """Jobs of the app do not give way to other tests, which have nobody wait for an answer."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(context, "Jobs", partial(Jobs, niceness=0))
+        yield
 
 
 @pytest.fixture

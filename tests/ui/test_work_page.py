@@ -21,7 +21,7 @@ from ui.app import create_app
 from ui.context import make_context
 from ui.jobs import Jobs
 
-# A job weighs a tenth of what else the machine does: it ends late beside two busy processes.
+# A job is a process that imports all it needs: beside other work it ends late.
 _LATER = 600_000
 pytestmark = pytest.mark.slow
 
