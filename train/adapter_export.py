@@ -158,8 +158,9 @@ def push(
         export(engine, "", adapters, name, folder, "hub")
         card = _renamed(read_card(folder), repository.partition("/")[2])
         if public:
-            seen = (one for one in card.hub_data if sends and is_public("/".join(one.split("/")[:2]), "dataset"))
-            card = _of_public_sets(card, tuple(seen))
+            all_see = [one for one in card.hub_data if sends and is_public("/".join(one.split("/")[:2]), "dataset")]
+            data = all_see if len(all_see) == len(card.hub_data) else [*all_see, "private data set"]
+            card = replace(card, hub_data=tuple(all_see), config=card.config | ({"data": data} if data else {}))
         _write_cards(folder, card, "transformers" if card.method == FULL else "peft", adapters / name)
         files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
         if not sends:
@@ -174,12 +175,6 @@ def _renamed(card: AdapterCard, name: str) -> AdapterCard:
     parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
     started_from = "another adapter" if card.started_from else ""
     return replace(card, name=name, config=config, components=parts, started_from=started_from)
-
-
-def _of_public_sets(card: AdapterCard, seen: tuple[str, ...]) -> AdapterCard:
-    """The card with the names of those sets of the hub alone that everyone has ``seen``."""
-    told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
-    return replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
 
 
 def _public(card: AdapterCard) -> AdapterCard:

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from ui import gradio_calls
-from ui.gradio_calls import Call, function_of, pages_of, read_call, takes_files
+from ui.gradio_calls import Call, apps_of, function_of, read_call, takes_files
 from ui.health import OPEN_PATHS
 from ui.oidc import Provider
 from ui.people import People, User
@@ -135,7 +135,7 @@ def guard(
         proxies=Proxies(settings),
         sign_in=sign_in,
         arrivals=arrivals,
-        pages=pages_of(app),
+        pages={path: one.get_blocks() for path, one in apps_of(app).items()},
         beside=beside,
     )
 

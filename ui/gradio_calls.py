@@ -20,6 +20,7 @@ from gradio.blocks import Blocks
 from gradio.data_classes import PredictBody
 from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.routes import App
+from gradio.state_holder import SessionState, StateHolder
 from pydantic import ValidationError
 from starlette.routing import Mount
 
@@ -38,6 +39,7 @@ _WRITTEN = frozenset({_UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
 _ASSETS = ("/assets/", "/static/", "/svelte/")
 _SIGNS = str.maketrans("", "", "_.-")
 _MOST_SESSIONS = 10_000  # browsers make up as many as they like
+_MOST_KEPT_SESSIONS = 2_000  # of each page, the latest; Gradio forgets none before that
 
 
 def under_page(path: str) -> str | None:
@@ -53,7 +55,8 @@ def is_open(method: str, rest: str) -> bool:
         return rest.removesuffix("/") in _WRITTEN or is_call(rest)
     if method not in {"GET", "HEAD"}:
         return False
-    is_file = is_asset(rest) and all(map(_is_file_name, rest.split("/")[2:]))
+    names = rest.split("/")[2:]
+    is_file = is_asset(rest) and all(name[:1] != "." and name.translate(_SIGNS).isalnum() for name in names)
     return rest in _READ or is_file or bool(session_in_path(rest))
 
 
@@ -103,10 +106,6 @@ def _name_behind(root: str, path: str) -> str | None:
     return name if name != path and name.replace("_", "").isalnum() else None
 
 
-def _is_file_name(name: str) -> bool:
-    return not name.startswith(".") and name.translate(_SIGNS).isalnum()
-
-
 class SessionOwners:
     """Whose each of Gradio's sessions is. A browser makes their names up: whoever uses one first has it."""
 
@@ -120,6 +119,26 @@ class SessionOwners:
         if len(self._owners) > _MOST_SESSIONS:
             self._owners.popitem(last=False)
         return owner == name
+
+
+class KeptSessions(StateHolder):
+    """What Gradio keeps of each browser that has opened a page, without the configuration of the whole page.
+
+    Gradio copies that for links to what is seen, which this app has none of: 513 KB for each time that a page was
+    opened, 68 without (docs/log.md).
+    """
+
+    def __init__(self, page: Blocks) -> None:
+        super().__init__()
+        page.state_session_capacity = _MOST_KEPT_SESSIONS
+        self.set_blocks(page)
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        is_new = session_id not in self
+        session = super().__getitem__(session_id)
+        if is_new:
+            session.config_values.clear()
+        return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +167,10 @@ def read_call(body: bytes) -> Call:
     return Call(content, tuple(_files_in(content)))
 
 
-def pages_of(app: FastAPI) -> dict[str, Blocks]:
-    """Path → page, of all pages of Gradio that are mounted in an app."""
+def apps_of(app: FastAPI) -> dict[str, App]:
+    """Path → application of a page of Gradio, of all that are mounted in an app."""
     mounts = (route for route in app.routes if isinstance(route, Mount))
-    return {mount.path: mount.app.get_blocks() for mount in mounts if isinstance(mount.app, App)}
+    return {mount.path: mount.app for mount in mounts if isinstance(mount.app, App)}
 
 
 def function_of(page: Blocks, name: str | None, call: Call) -> BlockFunction | None:

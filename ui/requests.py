@@ -93,7 +93,8 @@ class Hosts:
         if host is None or not scope["path"].startswith("/"):
             raise WrongHost("The request does not name one host.", "Send it to the server's own address.", 400)
         name = _canonical(host["name"])
-        if name not in self._names and name != _arrived_at(scope):
+        arrived_at = address_in((scope.get("server") or ("",))[0])  # where that is not known, nowhere
+        if name not in self._names and name != str(arrived_at or ""):
             if self._is_open:
                 who, remedy = _OPEN[self._section]
                 raise WrongHost(f"{who} answers to localhost only.", remedy, 421)
@@ -129,11 +130,6 @@ def address_in(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found
-
-
-def _arrived_at(scope: Scope) -> str:
-    """The address of this machine that the connection came to; empty where it is not known."""
-    return str(address_in((scope.get("server") or ("",))[0]) or "")
 
 
 class Proxies:

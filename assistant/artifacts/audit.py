@@ -95,12 +95,13 @@ class AuditLog:
         if not self._keep_days:
             return
         now = datetime.now(UTC)
+        at = now.isoformat(timespec="seconds").replace("+00:00", "Z")
         try:
             with self._opened() as database:
                 details = json.dumps(told(database), default=str)
                 database.execute(
                     "INSERT INTO lines (at, user, action, about, request, details) VALUES (?, ?, ?, ?, ?, ?)",
-                    (_written(now), user, action, about[:_LONGEST_ABOUT], request, details),
+                    (at, user, action, about[:_LONGEST_ABOUT], request, details),
                 )
                 if before := come_of_age(database, self._keep_days, now):
                     database.execute("DELETE FROM lines WHERE at < ?", (before,))
@@ -151,7 +152,3 @@ def actor() -> str | None:
         return f"shell:{getpass.getuser()}"
     except (OSError, KeyError):  # a container may have no name for its user
         return f"shell:{os.getuid()}"
-
-
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

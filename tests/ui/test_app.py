@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.api.protocol import RequestRefused
 from ui.app import create_app, listening_socket
 from ui.export import add_export_route
+from ui.gradio_calls import apps_of
 from ui.people import People
 from ui.server import address_of
 
@@ -80,6 +82,19 @@ def test_no_other_file_is_served(client: TestClient, name: str) -> None:
 @pytest.mark.parametrize("number", ["0", "7", "-1", "x", "99999999999999999999"])
 def test_only_conversations_of_the_one_who_asks_are_saved(client: TestClient, number: str) -> None:
     assert client.get(f"/conversations/{number}/export.md").status_code in {404, 422}
+
+
+def test_a_page_that_is_opened_costs_little_memory(client: TestClient) -> None:
+    app = client.app
+    assert isinstance(app, FastAPI)
+    sessions = apps_of(app)["/en"].state_holder
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert sessions[f"visit-{number}"].blocks_config.blocks
+        assert tracemalloc.get_traced_memory()[0] < 20 * 150_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_nothing_is_saved_for_nobody(served: Workspace) -> None:

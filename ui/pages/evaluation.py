@@ -1,7 +1,6 @@
 """The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,11 +106,6 @@ def _draft_of(line: str) -> _Draft | None:
     except ValidationError:
         return None
     return found if _DRAFT in found.tags else None
-
-
-def _adapters_among(systems: Sequence[str], context: AppContext) -> list[Resource]:
-    named = {system.removesuffix(_RAG) for system in systems}
-    return [("adapter", name) for name in adapters_shown(context.workspace) if name in named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +246,11 @@ class EvaluationActions:
         options += ["--held-out"] if held_out else []
         options += [f"--baseline={report_file(self.context.workspace, baseline).parent}"] if baseline else []
         options += [f"--judge={judge}"] if judge else []
-        reads: list[Resource] = [("cases", file.name), *_adapters_among(systems, self.context)]
+        named = {system.removesuffix(_RAG) for system in systems}
+        adapters: list[Resource] = [
+            ("adapter", name) for name in adapters_shown(self.context.workspace) if name in named
+        ]
+        reads: list[Resource] = [("cases", file.name), *adapters]
         reads += [("corpus", corpus)] if corpus else []
         reads += [("report", baseline)] if baseline else []
         self.context.start("eval", file.name, ["eval", "run", *options, "--", str(file)], reads=reads)

@@ -156,14 +156,11 @@ class PeopleActions:
             entries = self.context.rights.read().entries
         except ConfigError as error:
             return meta_html(str(error)) + choices_html(people)
-        things = [
-            ListEntry(f"{kind}/{name}", name, self._told(entries.get((kind, name), NOTHING_SET)), self._badge(kind))
-            for kind, name in self._resources()
-        ]
+        things = []
+        for kind, name in self._resources():
+            badge = Badge(self.context.text(f"people.kind.{kind}"))
+            things.append(ListEntry(f"{kind}/{name}", name, self._told(entries.get((kind, name), NOTHING_SET)), badge))
         return choices_html([*people, *things])
-
-    def _badge(self, kind: RightsKind) -> Badge:
-        return Badge(self.context.text(f"people.kind.{kind}"))
 
     def _told(self, access: Access) -> str:
         words = self.context.text
