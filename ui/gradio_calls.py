@@ -121,12 +121,22 @@ class SessionOwners:
         return owner == name
 
 
-class KeptSessions(StateHolder):
-    """What Gradio keeps of each browser that has opened a page, without the configuration of the whole page.
+class _Session(SessionState):
+    """What Gradio keeps of a page that is open, without the configuration of the page and the texts that it shows.
 
-    Gradio copies that for links to what is seen, which this app has none of: 513 KB for each time that a page was
-    opened, 68 without (docs/log.md).
+    Those are for links to what is seen, which this app has none of: half a megabyte and more (docs/log.md).
     """
+
+    def __init__(self, page: Blocks) -> None:
+        super().__init__(page)
+        self.config_values = {}
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
+class Sessions(StateHolder):
+    """Gradio's sessions of a page."""
 
     def __init__(self, page: Blocks) -> None:
         super().__init__()
@@ -134,11 +144,9 @@ class KeptSessions(StateHolder):
         self.set_blocks(page)
 
     def __getitem__(self, session_id: str) -> SessionState:
-        is_new = session_id not in self
-        session = super().__getitem__(session_id)
-        if is_new:
-            session.config_values.clear()
-        return session
+        if session_id not in self:
+            self.session_data[session_id] = _Session(self.blocks)
+        return super().__getitem__(session_id)
 
 
 @dataclass(frozen=True, slots=True)
