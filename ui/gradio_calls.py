@@ -139,7 +139,7 @@ class Sessions(StateHolder):
     """Gradio's sessions of a page."""
 
     def __init__(self, page: Blocks) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         page.state_session_capacity = _MOST_KEPT_SESSIONS
         self.set_blocks(page)
 
