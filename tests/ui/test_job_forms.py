@@ -45,7 +45,7 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "compose": (
         training, {"parts": ["house", "tone"], "weights": {"house": 0.5}, "name": "both", "method": "cat"}
     ),
-    "draft": (evaluation, {"pairs": "cars"}),
+    "draft": (evaluation, {"pairs": "cars", "most": 20}),
     "start evaluation": (
         evaluation,
         {
