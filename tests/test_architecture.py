@@ -180,6 +180,7 @@ def test_nothing_is_pickled_and_no_remote_code_is_trusted_by_default() -> None:
         assert "trust_remote_code=True" not in text, name_of(file)
 
 
+@pytest.mark.slow
 def test_what_people_and_models_read_names_no_class_of_ours() -> None:
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in modules()}
     classes = {node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}

@@ -313,6 +313,7 @@ def assistant_of(retriever: Retriever, engine: ScriptedEngine, settings: Setting
     return Assistant(retriever, lambda: engine, settings.answer.model_copy(update=answering), settings.engine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unsupported", ["strict", "show"])
 def test_a_followed_order_is_never_shown_as_supported(
     retriever: Retriever, settings: Settings, unsupported: str

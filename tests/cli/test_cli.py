@@ -226,6 +226,7 @@ def test_documents_lists_files_and_corpora(place: Path, capsys: pytest.CaptureFi
     assert listed["corpora"] == ["default", "other"] and listed["files"][0]["document"]["chunks"] == 1
 
 
+@pytest.mark.slow
 def test_the_output_may_be_cut_by_its_reader(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "ingest", str(place))
     command = f"{sys.executable} -m assistant search hail | head -c 1"

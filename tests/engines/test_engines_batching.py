@@ -81,6 +81,7 @@ def test_the_tokens_are_those_of_generate(tiny: Settings, adapters: Path, adapte
         assert said(engine, messages, adapter) == generated(tiny, adapters, messages, adapter)
 
 
+@pytest.mark.slow
 def test_eight_users_at_once_get_what_each_gets_alone(tiny: Settings, adapters: Path) -> None:
     requests = [(messages, ADAPTERS[number % 3]) for number, messages in enumerate(CONVERSATIONS * 3)]
     alone = [said(engine_for(tiny, adapters), *request) for request in requests[:8]]

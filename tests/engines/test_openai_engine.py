@@ -401,6 +401,7 @@ def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
     assert other.requests == []
 
 
+@pytest.mark.slow
 def test_nobody_is_failed_while_one_server_after_the_other_dies_and_comes_back() -> None:
     """Eight people ask without a pause; a server that dies takes no connection, and has said nothing."""
     over, failures, answered = threading.Event(), list[str](), Counter[int]()

@@ -98,6 +98,7 @@ def test_the_report_opens_each_changed_answer(tmp_path: Path) -> None:
     assert kept.changes == found and kept.decision["en"].use
 
 
+@pytest.mark.slow
 def test_two_reports_are_compared_answer_by_answer(tmp_path: Path) -> None:
     before, after = rows_of(12, seed=1), rows_of(12, seed=2)
     report_of(tmp_path / "before", before)

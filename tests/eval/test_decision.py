@@ -72,6 +72,7 @@ def test_a_gate_sets_the_bounds_and_its_fall_decides() -> None:
     assert decision_of(results_with(rows, lenient)).use.startswith("It may be used: 20 of 101")
 
 
+@pytest.mark.slow
 def test_a_report_looks_no_better_than_its_decision(tmp_path: Path) -> None:
     rows = rows_with(20, 81)
     passing = results_with(rows, GateRules.model_validate({"metrics": {"misleading": {"ceiling": 0.5}}}))

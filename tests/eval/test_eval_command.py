@@ -41,6 +41,7 @@ def reports(root: Path) -> list[Path]:
     return sorted((root / "workspace/reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("figures")
 def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     root: Path, capsys: pytest.CaptureFixture[str]
@@ -72,6 +73,7 @@ def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     assert (second / "report.html").read_bytes() == page
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_with_its_numbers_where_a_setting_says_so(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_report_is_kept_with_its_numbers_where_a_setting_says_so(
     assert status == 0 and "Report: " in out and "mlflow does not open a run" in said, "the report stays"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "arguments", "status"),
     [
@@ -174,6 +177,7 @@ def test_cases_about_documents_of_another_corpus_are_refused_before_anything_is_
     assert "Ingest them first." in run(capsys, "eval", str(tmp_path / "nowhere.jsonl"))[2]
 
 
+@pytest.mark.slow
 def test_cases_are_put_to_the_corpus_that_holds_their_documents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:

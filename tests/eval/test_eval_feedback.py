@@ -65,6 +65,7 @@ def test_it_is_left_out_where_nobody_knows_what_an_adapter_has_learnt(
     assert "learnt from them: 1." in told and "feedback-1" not in asked(place)
 
 
+@pytest.mark.slow
 def test_it_is_left_out_where_the_pairs_of_an_adapter_are_not_those_of_then(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ def test_any_systems_and_a_single_question_make_a_report(tmp_path: Path, systems
     assert [head.get_text() for head in page.select(".heads span")][2:] == list(systems)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_which_nothing_is_known_is_named(tmp_path: Path) -> None:
     rows = rows_of(12)
     results = results_with_effects(rows)

@@ -52,6 +52,7 @@ def failed(gate: Gate) -> set[str]:
     return {light.metric for light in gate.lights if light.status == "fail"}
 
 
+@pytest.mark.slow
 def test_the_same_system_again_passes(insurer: Insurer, baseline: Path) -> None:
     results = insurer.run(gated(insurer, baseline)).results
     assert (results.gate.status, results.gate.exit_status) == ("pass", 0)

@@ -127,6 +127,7 @@ def judged_run(capsys: pytest.CaptureFixture[str], command: Path, endpoint: Endp
     return status, said
 
 
+@pytest.mark.slow
 def test_a_server_judges_and_the_report_shows_it_apart(command: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(command.parents[1] / "cases.jsonl")
     assert run(capsys, "eval", file, "--systems", "base+rag", "--name", "plain")[0] == 0

@@ -48,6 +48,7 @@ def rated_report(run: Path, rows: Sequence[CaseRow]) -> str:
     return write_report(run).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_ratings_change_the_report_and_no_number_of_the_run(tmp_path: Path) -> None:
     rows = rows_of(60)
     before = report_of(tmp_path, rows)

@@ -66,6 +66,7 @@ def test_citations_and_gold_point_into_the_stored_passages(insurer: Insurer) -> 
             assert span.quote.rstrip(".") in " ".join(held) or answer.first_failure == "retrieval miss"
 
 
+@pytest.mark.slow
 def test_every_system_is_asked_in_batches_and_scored(insurer: Insurer) -> None:
     ended = insurer.run(insurer.plan(ALL))
     assert list(ended.results.means) == ALL.split(",")
@@ -111,6 +112,7 @@ class DyingEngine(ReadingEngine):
         return super().complete(requests, max_new_tokens, adapter)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_where_it_was(insurer: Insurer) -> None:
     plan = insurer.plan("base,base+rag")
     insurer.engine = DyingEngine()
@@ -206,6 +208,7 @@ class StrangeEngine(ReadingEngine):
         return [self._said] * len(requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said", ["", "nan", "\x00<script>", "\ud800", "hail " * 20_000], ids=lambda said: repr(said)[:12]
 )

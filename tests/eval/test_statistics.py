@@ -100,6 +100,7 @@ def test_without_any_difference_there_is_no_evidence_of_one() -> None:
     assert sign_flip([0.3, -0.3], ["a", "a"]) == 1.0
 
 
+@pytest.mark.slow
 def test_holm_agrees_with_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 

@@ -17,6 +17,7 @@ def readings() -> list[Told]:
     return list(told(read_uses(), read_cases(SAMPLE / "cases.jsonl"), judges))
 
 
+@pytest.mark.slow
 def test_the_rated_answers_are_of_several_systems_and_say_why(readings: list[Told]) -> None:
     assert len(readings) >= 100 and len({(one.one.system, one.one.model) for one in readings}) >= 3
     for one in (reading.one for reading in readings):

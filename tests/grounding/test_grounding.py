@@ -33,6 +33,7 @@ def test_each_item_of_a_list_is_held_against_the_passages_with_what_opens_it() -
     assert [moles.supported, bicycles.supported, martians.supported] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_an_answer_without_end_ends() -> None:
     grounder = Grounder([evidence(FIRE)], weights, 0.6)
     said = "".join(f"Fire is covered by policy {number}, as we said. " for number in range(1, 2_000))

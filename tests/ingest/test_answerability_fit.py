@@ -88,6 +88,7 @@ def test_it_is_made_again_only_when_the_corpus_changed_much_or_it_is_missing(
     assert run(workspace, docs, settings).read_bytes() == second
 
 
+@pytest.mark.slow
 def test_the_same_documents_give_the_same_whatever_was_there_before(
     workspace: Workspace, docs: Path, settings: Settings
 ) -> None:

@@ -221,6 +221,7 @@ def test_a_reader_that_takes_too_long_is_stopped(workspace: Workspace, docs: Pat
     assert (by_path(report)["a.txt"].status, by_path(report)["z.txt"].status) == ("added", "added")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reading_apart")
 def test_a_reader_that_takes_too_much_memory_is_stopped(workspace: Workspace, docs: Path) -> None:
     fill(docs, "a.txt", "z.txt")
@@ -372,6 +373,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spare", [0, 30_000, 200_000, 290_000])
 def test_a_full_disk_is_told_in_one_line_and_costs_nothing(workspace: Workspace, docs: Path, spare: int) -> None:
     fill(docs, "a.txt")

@@ -895,6 +895,7 @@ def test_read_all_reads_in_other_processes_what_it_would_read_here(
         assert (there[here.task].document, there[here.task].chunks) == (here.document, here.chunks)
 
 
+@pytest.mark.slow
 def test_files_come_in_their_order_however_long_each_takes(
     docs: Path, settings: Settings, embedder: FakeEmbedder
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_page_that_takes_long_to_draw_costs_neither_its_file_nor_the_look_at_o
     assert told.startswith("page 2 is not drawn")
 
 
+@pytest.mark.slow
 def test_of_a_file_of_pages_that_take_long_to_draw_few_are_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -319,6 +319,7 @@ def test_a_scan_without_ocr_names_the_page_and_the_extra(tmp_path: Path) -> None
         read(path, Limits(ocr=False))
 
 
+@pytest.mark.slow
 def test_a_scanned_page_is_read_with_ocr(tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="the ocr extra is not installed")
     document = read(write(tmp_path, "p.pdf", scanned_pdf()))

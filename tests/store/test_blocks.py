@@ -120,6 +120,7 @@ def blocks_table(folder: Path) -> list[tuple[Any, ...]]:
         return connection.execute("SELECT * FROM blocks").fetchall()
 
 
+@pytest.mark.slow
 def test_a_migration_killed_at_any_line_goes_on_where_it_was(old: Path, tmp_path: Path) -> None:
     whole = blocks_table(Path(shutil.copytree(OLD, tmp_path / "whole")))
     lines = 1

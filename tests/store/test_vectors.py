@@ -363,6 +363,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [10_000, 60])
 @settings(
     max_examples=25,

@@ -118,6 +118,7 @@ def test_a_histogram_counts_every_row_in_its_bin(lengths: list[int]) -> None:
         low = high
 
 
+@pytest.mark.slow
 def test_what_is_chosen_for_want_of_memory_is_told_and_tried(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def foreign(plain: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(plain, tmp_path / "trl-output"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", ["Llama", "Qwen2"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_of_plain_peft_is_imported_and_answers_the_same(

@@ -82,6 +82,7 @@ def test_activations_are_within_15_percent_of_what_autograd_keeps(family: str, v
     assert activations(config, settings, torch.bfloat16, batches) == pytest.approx(wanted, rel=0.15)
 
 
+@pytest.mark.slow
 def test_activations_in_float32_and_with_checkpointing_are_those_that_autograd_keeps() -> None:
     config, batches = config_of("llama"), computed_together(toy_rows(PACKED), 2048, share=True)
     plain, saving = (TrainSettings(rank=8, checkpointing=checkpointing) for checkpointing in (False, True))
@@ -117,6 +118,7 @@ def test_of_a_sharded_model_each_process_has_its_part_and_two_layers() -> None:
     assert part.training == whole.training // 4 and part.activations == whole.activations
 
 
+@pytest.mark.slow
 def test_a_model_is_sharded_where_no_smaller_micro_batch_makes_room(place: Workspace, general: Settings) -> None:
     def chosen(free: int, **values: Any) -> tuple[str, str]:
         job = prepare(named(validated({"method": "full", **values}), place), place, general)

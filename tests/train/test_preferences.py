@@ -196,6 +196,7 @@ def weights(place: Workspace, name: str) -> dict[str, torch.Tensor]:
     return load_file(place.adapter(name) / "adapter_model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_an_adapter_and_says_so(started: Workspace, general: Settings) -> None:
     values = {"method": "dpo", "max_steps": 6, "learning_rate": 0.01, "evaluate_every": 6, "validation_answers": 2}
     card = train(started, general, values)
@@ -216,6 +217,7 @@ def test_a_training_goes_on_from_an_adapter_and_says_so(started: Workspace, gene
     assert "goes on from | house" in (started.adapter("liked") / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_an_adapter_learnt_from_these_while_all_before_it_did(started: Workspace, general: Settings) -> None:
     card = train(started, general, SHORT | {"method": "dpo"})
     assert card is not None and learnt_from_these(card, started)
@@ -226,6 +228,7 @@ def test_an_adapter_learnt_from_these_while_all_before_it_did(started: Workspace
     assert not learnt_from_these(card, started), "the pairs of the adapter before it changed"
 
 
+@pytest.mark.slow
 def test_single_answers_train_where_nothing_says_which_of_two_is_better(started: Workspace, general: Settings) -> None:
     thumbs = [liked(n, source="thumb", **({"rejected": ""} if n % 3 else {"response": ""})) for n in range(12)]
     write_liked(started, thumbs, "thumbs")
@@ -263,6 +266,7 @@ def test_a_single_answer_is_held_against_that_to_another_prompt(base: Path) -> N
         rows([long, thumbs[0]], window=len(whole.prompt) + len(whole.response))
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_against_the_same_reference(
     started: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -284,6 +284,7 @@ def test_a_resume_with_another_base_or_template_is_refused(
             train(interrupted, Settings.model_validate(changed), {}, resume=True)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_is_not_lost_by_starting_anew(interrupted: Workspace, general: Settings) -> None:
     with pytest.raises(TrainingError, match="interrupted, 3 steps done") as error:
         train(interrupted, general, VALUES)
@@ -300,6 +301,7 @@ def test_a_training_started_anew_does_not_go_on_from_the_old_one(
     assert read_state(run_folder(interrupted, "toy")) is None
 
 
+@pytest.mark.slow
 def test_with_several_to_go_on_with_one_has_to_be_named(
     interrupted: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_the_rate_falls_with_the_width_of_the_model() -> None:
     assert learning_rate(TrainSettings(learning_rate=3e-4), 576) == 3e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["cosine", "linear"])
 def test_the_rate_follows_the_schedule_of_transformers_after_the_warm_up(shape: str) -> None:
     import torch

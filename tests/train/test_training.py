@@ -62,6 +62,7 @@ def validations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield queue
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plots")
 def test_an_adapter_learns_and_comes_with_card_metrics_and_plots(place: Workspace, general: Settings) -> None:
     card = train(place, general, {"epochs": 10, "learning_rate": 0.01, "evaluate_every": 10})

@@ -46,6 +46,7 @@ def records(place: Workspace, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_trl_trains_to_the_adapter_that_our_own_loop_gives(place: Workspace, general: Settings) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -90,6 +91,7 @@ def test_the_tokens_under_the_loss_are_those_of_the_pairs(place: Workspace, gene
     assert {(*map(int, ids), *[padding] * (longest - len(ids))) for ids, _ in taught} == padded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [{"method": "full"}, {"method": "qlora", "checkpointing": True}])
 def test_each_method_trains_by_trl_in_bfloat16(place: Workspace, general: Settings, values: dict[str, Any]) -> None:
     general = Settings.model_validate({**general.model_dump(), "device": {"name": "cpu", "dtype": "bfloat16"}})
@@ -102,6 +104,7 @@ def test_each_method_trains_by_trl_in_bfloat16(place: Workspace, general: Settin
     AdaptedModel(general.engine, choose(general.device), place.adapters).load("toy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_preferences_train_by_trl_as_by_our_own_loop(place: Workspace, general: Settings, method: str) -> None:
     train(place, general, WHOLE | {"name": "house", "rank": 4, "max_steps": 2})
@@ -123,6 +126,7 @@ def test_preferences_train_by_trl_as_by_our_own_loop(place: Workspace, general: 
     assert apart(weights(place, "house"), weights(place, "trl")) > 0.01
 
 
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_goes_on_to_the_weights_it_would_have_had(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +151,7 @@ def test_a_training_that_was_interrupted_goes_on_to_the_weights_it_would_have_ha
     assert [one["step"] for one in records(place, "cut")] == [one["step"] for one in records(place, "whole")]
 
 
+@pytest.mark.slow
 def test_a_training_that_is_asked_to_stop_saves_its_step(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +165,7 @@ def test_a_training_that_is_asked_to_stop_saves_its_step(
     assert card is not None and card.steps == 2 and [one["step"] for one in records(place, "toy")] == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept(place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     values = WHOLE | {"trainer": "trl", "evaluate_every": 1, "schedule": "constant", "warmup": 0.0, "max_steps": 5}
     losses = [9.0, 5.0, 4.0, 6.0, 7.0, 8.0, 9.0, 5.0, 4.0]

@@ -138,6 +138,7 @@ def test_where_people_sign_in_programs_need_a_token_and_nothing_else(served: Wor
     assert program.get("/api/v1/models", headers=headers).status_code == 200
 
 
+@pytest.mark.slow
 def test_without_the_api_its_address_is_not_there(served: Workspace) -> None:
     client = TestClient(create_app(app_context(served, LoadedEngine(ANSWER))), base_url=LOCAL)
     assert client.get("/api/v1/models").status_code == 404
@@ -158,6 +159,7 @@ def test_others_are_let_in_where_people_sign_in(served: Workspace, tmp_path: Pat
         assert address_of(listening).startswith(f"http://{socket.gethostname()}:"), "others cannot go to 0.0.0.0"
 
 
+@pytest.mark.slow
 def test_what_another_version_has_read_is_read_anew_in_turn_after_a_start(
     served: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +278,7 @@ def test_the_settings_of_the_command_line_are_told_as_its_own(
     assert "7 0 ['retrieval.k', 'ui.port']" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_says_where_the_app_is_and_ends_on_request(served: Workspace) -> None:
     command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--api", "--workspace", str(served.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

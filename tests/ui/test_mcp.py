@@ -102,6 +102,7 @@ def test_it_speaks_over_standard_input_and_output(served: Workspace) -> None:
     assert answered.structured_content["answer"] == ANSWER
 
 
+@pytest.mark.slow
 def test_every_message_of_mcp_gets_an_answer_over_standard_input(served: Workspace) -> None:
     ask = '{"jsonrpc": "2.0", "id": %s, "method": "tools/call", "params": {"name": "search", "arguments": %s}}'
     lines = [

@@ -401,6 +401,7 @@ def text_of(shown: Any) -> str:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
 @given(
     drawn=_drawn,
     name=st.sampled_from(PEOPLE),
@@ -457,6 +458,7 @@ def test_what_a_report_was_held_against_is_behind_it_though_it_is_gone_and_unkno
     assert made_from(workspace, "report", "schist") is None
 
 
+@pytest.mark.slow
 def test_two_people_who_sign_in_find_what_each_may_read_at_its_address(world: World) -> None:
     talks: list[tuple[str, list[tuple[str, ...]]]] = [(who, [("basalt",), ("zircon",)]) for who in ("ana", "ben")]
     only_north = Access(("@north",))

@@ -86,6 +86,7 @@ def test_a_file_that_was_broken_meanwhile_is_told(context: AppContext) -> None:
         actions.chosen("retrieval.k", as_(ADMIN))
 
 
+@pytest.mark.slow
 def test_values_are_shown_so_that_they_can_be_typed_again(context: AppContext) -> None:
     actions = SettingsActions(context)
     before, _ = config.load(context.workspace.config_file, environment={})

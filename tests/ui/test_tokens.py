@@ -440,6 +440,7 @@ def tool_calls(draw: st.DrawFn) -> Sent:
     return "POST", "/mcp", called("tools/call", name=tool, arguments=arguments)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_corpus_that_a_token_may_not_read_is_in_any_reply(animals: Workspace, tmp_path: Path) -> None:
     named, answered = TokenFile(Workspace(tmp_path)), Counter[str]()
     with app_of(animals, named) as client:

@@ -43,6 +43,7 @@ def test_each_answer_stands_in_its_passage_and_its_words_in_no_other(exercise: E
         assert numbers(re.sub(r" \[\d\]", "", pair.response)) <= numbers(texts[pair.golden - 1]), pair.response
 
 
+@pytest.mark.slow
 def test_grounding_finds_nearly_all_answers_in_the_passage_that_they_cite() -> None:
     supported = []
     for pair in made():

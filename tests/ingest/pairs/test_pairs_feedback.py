@@ -109,6 +109,7 @@ def test_the_last_correction_of_a_question_stands(house: House) -> None:
     assert case.answers == ("Gold is paid if the dentist explains why.",)
 
 
+@pytest.mark.slow
 def test_a_document_that_says_otherwise_or_is_gone_takes_its_corrections_along(living: House) -> None:
     for question, correction in list(CORRECTIONS.items())[:2]:
         correct(living, question, correction)

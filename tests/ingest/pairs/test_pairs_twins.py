@@ -60,6 +60,7 @@ def tariffs(living: House) -> House:
     return living
 
 
+@pytest.mark.slow
 def test_a_twin_is_refused_with_what_is_known_and_cited(tariffs: House) -> None:
     report = tariffs.make(refusals=0.5, twins=1.0, reading=0.0)
     twins = twins_of(tariffs)
@@ -76,6 +77,7 @@ def test_a_twin_is_refused_with_what_is_known_and_cited(tariffs: House) -> None:
     assert "60 percent of the crown" in said["How much of a crown is paid by Zahn 80?"]
 
 
+@pytest.mark.slow
 def test_a_twin_is_in_the_split_of_its_document_and_shares_a_list(tariffs: House) -> None:
     tariffs.make(refusals=0.5, twins=1.0, reading=0.0, hold_out=("tariffs.md",))
     lists = {pair.passages for pair in tariffs.pairs if pair.golden}
@@ -85,6 +87,7 @@ def test_a_twin_is_in_the_split_of_its_document_and_shares_a_list(tariffs: House
         assert pair.passages in lists, "it costs no list of its own"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("twins", "fewest", "most"), [(0.0, 0, 0), (0.25, 1, 4)])
 def test_twins_are_at_most_their_share_of_the_refusals(tariffs: House, twins: float, fewest: int, most: int) -> None:
     report = tariffs.make(refusals=0.1, twins=twins, reading=0.0)
@@ -92,6 +95,7 @@ def test_twins_are_at_most_their_share_of_the_refusals(tariffs: House, twins: fl
     assert report.counts["refusal"] > most, "other kinds take the rest"
 
 
+@pytest.mark.slow
 def test_what_a_document_says_of_the_new_thing_makes_no_twin(tariffs: House) -> None:
     said = "".join(f"Of a stolen camera Home {name} bears {number} euros. " for number, name in enumerate(TAILS, 600))
     (tariffs.docs / "more.md").write_text(
