@@ -35,7 +35,7 @@ from ui.api import endpoints as api
 from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
-from ui.gradio_calls import Sessions, apps_of
+from ui.gradio_calls import PageSessions, apps_of
 from ui.health import Measured, add_health_routes
 from ui.logs import record
 from ui.oidc import provider_of
@@ -277,7 +277,7 @@ async def _mount(app: FastAPI, context: AppContext) -> None:
         mcp_server=False,
         enable_monitoring=False,
     )
-    apps_of(app)[f"/{context.language}"].state_holder = Sessions(blocks)
+    apps_of(app)[f"/{context.language}"].state_holder = PageSessions(blocks)
 
 
 def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

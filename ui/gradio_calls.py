@@ -121,7 +121,7 @@ class SessionOwners:
         return owner == name
 
 
-class _Session(SessionState):
+class _PageSession(SessionState):
     """What Gradio keeps of a page that is open, without the configuration of the page and the texts that it shows.
 
     Those are for links to what is seen, which this app has none of: half a megabyte and more (docs/log.md).
@@ -135,7 +135,7 @@ class _Session(SessionState):
         pass
 
 
-class Sessions(StateHolder):
+class PageSessions(StateHolder):
     """Gradio's sessions of a page."""
 
     def __init__(self, page: Blocks) -> None:
@@ -145,7 +145,7 @@ class Sessions(StateHolder):
 
     def __getitem__(self, session_id: str) -> SessionState:
         if session_id not in self:
-            self.session_data[session_id] = _Session(self.blocks)
+            self.session_data[session_id] = _PageSession(self.blocks)
         return super().__getitem__(session_id)
 
 
