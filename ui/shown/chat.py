@@ -112,14 +112,12 @@ def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence
 
 def turn_html(turn: Turn, words: Texts) -> Markup:
     """A turn that is complete, and below it the form to say what is right and wrong in the answer."""
-    shown = [
-        (
-            reply_name(turn, at, words),
-            _asked_of(reply.scope, words) + answer_html(reply.answer, reply.corpus, words, reply.suggestions),
-            reply.stopped,
-        )
-        for at, reply in enumerate(turn.replies)
-    ]
+    shown = []
+    for at, reply in enumerate(turn.replies):
+        parts = [narrowing(part, value, words) for part, value in reply.scope.narrowings]
+        asked_of = filled("chat.asked_of", parts=parts, words=words)
+        answer = answer_html(reply.answer, reply.corpus, words, reply.suggestions)
+        shown.append((reply_name(turn, at, words), asked_of + answer, reply.stopped))
     return filled("chat.turn", turn=turn, shown=shown, copied=copied_text(turn, words), words=words)
 
 
@@ -221,11 +219,6 @@ def conversations_html(
 def welcome_html(suggestions: Iterable[str], corpora: Sequence[str], words: Texts) -> Markup:
     """What an empty chat says: what it is for, and questions to begin with."""
     return filled("chat.welcome", suggestions=list(suggestions), corpora=corpora, words=words)
-
-
-def _asked_of(scope: Scope, words: Texts) -> Markup:
-    parts = [narrowing(part, value, words) for part, value in scope.narrowings]
-    return filled("chat.asked_of", parts=parts, words=words)
 
 
 def _spans(
