@@ -93,8 +93,8 @@ class Hosts:
         if host is None or not scope["path"].startswith("/"):
             raise WrongHost("The request does not name one host.", "Send it to the server's own address.", 400)
         name = _canonical(host["name"])
-        arrived_at = address_in((scope.get("server") or ("",))[0])  # where that is not known, nowhere
-        if name not in self._names and name != str(arrived_at or ""):
+        # Or the address of this machine that the connection came to, where that is known.
+        if name not in self._names and name != str(address_in((scope.get("server") or ("",))[0]) or ""):
             if self._is_open:
                 who, remedy = _OPEN[self._section]
                 raise WrongHost(f"{who} answers to localhost only.", remedy, 421)
