@@ -288,7 +288,8 @@ class Storm:
                     yield worker.ReadResult(task, None, (), "unforeseen", 0.0)
 
         pipeline.read_all = reading  # type: ignore[attr-defined]
-        report = pipeline.ingest(place.workspace, DEFAULT_CORPUS, [place.docs], Settings(), embedder=self.warm.embedder)
+        settings = Settings(ingest={"calibrate": False})  # it takes most of the time, and is not what is tried
+        report = pipeline.ingest(place.workspace, DEFAULT_CORPUS, [place.docs], settings, embedder=self.warm.embedder)
         (status,) = (file.status for file in report.files if file.status != "unchanged")
         say("", "status", status)
 
