@@ -24,8 +24,8 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace
 from bench.storm_place import ANSWER, QUESTION, TOPICS, Fault, Place, Warm, command, write_fact
 from eval.results import read_rows
 from ui.conversations import Conversations
+from ui.pages.evaluation.view import reports
 from ui.people import People
-from ui.shown.reports import reports
 from ui.turns import TurnReply
 
 _CHEAP = (10, 8, 1)

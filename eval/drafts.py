@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from assistant.artifacts.evaluations import DRAFT
 from assistant.artifacts.pairs import Pair
 from assistant.artifacts.row_files import write_lines
 from assistant.workspace import make_folder
 from eval.cases import Case, GoldSpan
 from eval.metrics.grounding import cited_sentences
 
-DRAFT = "draft"
 _SOURCES = {"structure", "generated", "refusal"}
 _NO_CASES = {"search", "held-out", "near-miss"}
 """Kinds of pairs that are no question to the whole corpus: words to search for, and what is answered by passages that

@@ -3,8 +3,8 @@
     /                       leads to /en or /de, by what the browser prefers
     /en  /de                the same page in each language
     /assets/…               our style sheet and script
-    /sources/…              pages and files of documents (ui.sources.routes)
-    /reports/NAME           a report of an evaluation (ui.shown.reports)
+    /sources/…              pages and files of documents (ui.sources.view)
+    /reports/NAME           a report of an evaluation (ui.pages.evaluation.view)
     /conversations/…        a conversation as a file (ui.export)
 
 Gradio builds labels once, so there is one ``Blocks`` a language over the same context. The tabs share one page: an
@@ -40,15 +40,15 @@ from ui.health import Measured, add_health_routes
 from ui.logs import record
 from ui.oidc import provider_of
 from ui.pages import chat, documents, evaluation, people, rating, teaching, training, upkeep
+from ui.pages.evaluation.view import add_report_routes
 from ui.pages.events import QUIET
 from ui.people import NOBODY, Role
 from ui.personal_data import drop_old
 from ui.requests import Hosts
 from ui.server import open_socket
 from ui.shown.components import header_html
-from ui.shown.reports import add_report_routes
 from ui.signin import name_for_gradio
-from ui.sources.routes import add_source_routes
+from ui.sources.view import add_source_routes
 from ui.texts import preferred
 from ui.uploads import keep_arrivals_in
 

@@ -1,10 +1,11 @@
-"""A conversation as a file: Markdown, PDF or Word, with the sources of every answer.
+"""A conversation as a file: Markdown, PDF or Word, with the sources of every answer; and an answer to be copied.
 
 What is written is data from strangers: Markdown is escaped, and PDF and Word take it as plain text.
 """
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from html import escape
@@ -15,15 +16,25 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
+from assistant.artifacts.cards import BASE
 from assistant.errors import AssistantError
-from assistant.render.transcript import escaped
+from assistant.render.transcript import (
+    LONGEST_QUOTE,
+    cited_parts,
+    escaped,
+    mark_of,
+    marked_text,
+    number_of,
+    readable,
+)
 from assistant.text.languages import Language
 from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible
+from assistant.types import Answer
 from ui.context import AppContext
-from ui.shown.templates import checked_words, marked, references, reply_name
+from ui.shown.templates import checked_words, source_line
 from ui.signin import signed_in
-from ui.sources.routes import Number, saved_as
+from ui.sources.view import Number, saved_as
 from ui.texts import Texts, shown_date
 from ui.turns import Turn, TurnReply
 
@@ -33,6 +44,7 @@ Paragraphs = Sequence[tuple[Style, str]]
 _LONGEST_NAME = 60  # characters of up to 4 bytes: file systems take 255 bytes
 # Characters of a paragraph of a PDF, and of a word, which would not fit into a line.
 _LONGEST_PIECE, _LONGEST_WORD = 1_000, 100
+_LETTERS = "AB"
 
 
 def add_export_route(app: FastAPI, context: AppContext) -> None:
@@ -118,6 +130,51 @@ def as_pdf(paragraphs: Paragraphs) -> bytes:
         [Paragraph(escape(piece), styles[style]) for style, text in paragraphs for piece in _pieces(_xml_text(text))]
     )
     return buffer.getvalue()
+
+
+def copied_text(turn: Turn, words: Texts) -> str:
+    """The standing answer of a turn, its sentences numbered, with the references below."""
+    answer = turn.standing.answer
+    if answer.hedged or not answer.sentences:
+        return visible(answer.text, keep_lines=True)
+    quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
+    checked = [f"\n({visible(checked_words(answer.checked, words))})"] if answer.checked else []
+    return "\n".join([*quoted, marked(answer, words), *checked, "", *references(answer, words)])
+
+
+def marked(answer: Answer, words: Texts) -> str:
+    """The words of an answer with the marks of its sentences, in the lines that they stand in."""
+    unsupported = f"[{words('chat.unsupported')}]"
+    text = marked_text(vouched(answer), lambda one: mark_of(one) if one.supported else unsupported)
+    return visible(text, keep_lines=True)
+
+
+def vouched(answer: Answer) -> Answer:
+    """An answer whose checker, if any, stands for its sentences: in their own words, below which are their passages."""
+    if not answer.checked:
+        return answer
+    return replace(answer, sentences=tuple(replace(one, supported=True) for one in answer.sentences))
+
+
+def references(answer: Answer, words: Texts) -> list[str]:
+    """The cited passages, a line each: number, place and words."""
+    return [
+        f"{number_of(one)} {source_line(hit, words)}: "
+        + words("chat.quoted_words", quote=excerpt(readable(one.quote), LONGEST_QUOTE))
+        for one, hit in cited_parts(answer)
+    ]
+
+
+def reply_name(turn: Turn, at: int, words: Texts) -> str:
+    """What replied: ``A: sample · house``, or a letter while it is hidden; nothing where only one did."""
+    if len(turn.replies) == 1:
+        return ""
+    reply = turn.replies[at]
+    letter = words("chat.answer_letter", letter=_LETTERS[at])
+    model = f"{reply.asked_of} · {words('chat.base') if reply.adapter in (None, BASE) else reply.adapter}"
+    is_hidden = turn.blind and turn.preferred is None
+    chosen = f" · {words('chat.preferred')}" if turn.preferred == at else ""
+    return f"{letter}{'' if is_hidden else f': {model}'}{chosen}"
 
 
 def _pieces(text: str) -> list[str]:

@@ -200,7 +200,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell_started = started
-        logging.getLogger("uvicorn.error").addFilter(_is_an_error)
+        logging.getLogger("uvicorn.error").addFilter(_is_to_be_told)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -208,7 +208,7 @@ class _Server(uvicorn.Server):
             self._tell_started()
 
 
-def _is_an_error(record: logging.LogRecord) -> bool:
+def _is_to_be_told(record: logging.LogRecord) -> bool:
     """Whether something is to be told: what open pages listen to is cut off at the end, as it has to be."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, asyncio.CancelledError) or str(record.msg).startswith("Cancel %s running task"))

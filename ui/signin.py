@@ -69,7 +69,7 @@ def sign_in_page(
     ``provider`` is what the provider is called, if there is one, and ``begin`` the address that leads there.
     """
     return filled(
-        "signin.page",
+        "shown/signin.page",
         language=language,
         style=Markup(_STYLE),
         wanted=wanted,
@@ -88,7 +88,7 @@ def leaving_page(language: Language, address: str, provider: str) -> Markup:
     """
     words = partial(text, language=language)
     return filled(
-        "signin.leaving", language=language, style=Markup(_STYLE), address=address, provider=provider, words=words
+        "shown/signin.leaving", language=language, style=Markup(_STYLE), address=address, provider=provider, words=words
     )
 
 

@@ -103,6 +103,11 @@ def shown_date(day: date, language: Language) -> str:
     return day.strftime(f"{pattern}, %H:%M" if isinstance(day, datetime) else pattern)
 
 
+def language_name(code: str) -> str:
+    """What a language of documents is called in itself; its code where it is none of ours."""
+    return next((text("app.language", one) for one in LANGUAGES if one == code), code)
+
+
 def _flattened(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
     for name, value in content.items():
         if isinstance(value, Mapping):

@@ -39,6 +39,8 @@ COSTS_FILE = "costs.json"
 REPORT_FILE = "report.html"
 DECISION_FILE = "decision.json"
 
+DRAFT = "draft"
+"""The tag of a proposed case that nobody has confirmed."""
 FEWEST_QUESTIONS = 30
 """Fewer are an anecdote."""
 

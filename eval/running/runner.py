@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant.artifacts.calibration import calibration_of
+from assistant.artifacts.evaluations import DRAFT
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines import Engine
@@ -27,7 +28,6 @@ from assistant.workspace import Workspace, size_of
 from eval.aggregation import effects_of, first_failures_of, means_of, refusals_of, rules_kept_in, slices_of
 from eval.cases import Case
 from eval.contamination import held_out, leaks
-from eval.drafts import DRAFT
 from eval.gate import GateRules, check_baseline, judged, judged_system, origin_of, with_baseline
 from eval.gold import located, refuse_foreign_cases, text_of
 from eval.metrics import METRICS, PRIMARY, Score, score

@@ -7,10 +7,11 @@ import pytest
 from commands import run
 from toys import toy_pair, write_toy_pairs
 
+from assistant.artifacts.evaluations import DRAFT
 from assistant.artifacts.pairs import Pair
 from assistant.workspace import Workspace
 from eval.cases import Case, GoldSpan, read_cases
-from eval.drafts import DRAFT, drafted, write_cases
+from eval.drafts import drafted, write_cases
 
 
 def pair(number: int, **changes: object) -> Pair:

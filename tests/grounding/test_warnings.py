@@ -17,7 +17,7 @@ from assistant.render.transcript import answer_lines, conversation_markdown, foo
 from assistant.types import Answer, Evidence
 from assistant.untrusted.injection import gives_orders, orders_a_machine
 from ingest.readers import read
-from ui.shown.chat import answer_html
+from ui.pages.chat.view import answer_html
 from ui.texts import text
 
 ROOT = Path(__file__).parents[2]

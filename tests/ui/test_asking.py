@@ -27,8 +27,8 @@ from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.events import telling
+from ui.pages.upkeep.view import models_here
 from ui.scope import Scope
-from ui.shown.installation import models_here
 from ui.turns import TurnReply
 
 SESSION = "s"
@@ -92,7 +92,7 @@ def test_an_admin_alone_has_another_model_answer_everyone(
     workspace: Workspace, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = "qwen2.5-coder-0.5b"
-    monkeypatch.setattr("ui.shown.installation.folder_here", lambda name: Path(name) if name == known else None)
+    monkeypatch.setattr("ui.pages.upkeep.view.folder_here", lambda name: Path(name) if name == known else None)
     monkeypatch.setattr("assistant.service.check_engine", lambda _: None)
     monkeypatch.setattr("assistant.service.refuse_too_large", lambda *_: None)
     monkeypatch.setattr("assistant.service.open_answering", lambda settings, _: SlowEngine(settings.engine.model))

@@ -42,7 +42,7 @@ from ui.people import LOCAL, User
 from ui.scope import EVERYTHING, Scope
 from ui.sources.library import CitedSpan
 from ui.sources.pdfpages import PdfPages
-from ui.sources.routes import add_source_routes
+from ui.sources.view import add_source_routes
 from ui.uploads import ReadingPlaces
 
 _INGESTED = Chat._ingested

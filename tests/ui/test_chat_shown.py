@@ -14,8 +14,8 @@ from samples import evidence
 from assistant.types import Answer, Checked, Citation, Evidence, Grounded, Retrieved, Sentence, Trace
 from assistant.types import Words as NewWords
 from ui.answering import Waiting
-from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
-from ui.shown.chat import (
+from ui.export import as_docx, as_markdown, as_pdf, copied_text, paragraphs_of
+from ui.pages.chat.view import (
     Draft,
     answer_html,
     asking_html,
@@ -26,7 +26,6 @@ from ui.shown.chat import (
     welcome_html,
 )
 from ui.shown.components import message_html
-from ui.shown.templates import copied_text
 from ui.texts import text
 from ui.turns import Turn, TurnReply
 

@@ -17,9 +17,9 @@ from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
 from assistant.workspace import Workspace
 from ui.conversations import _MIGRATIONS, FILE, Conversations
+from ui.pages.chat.view import conversations_html
 from ui.personal_data import drop_old
 from ui.scope import Scope
-from ui.shown.chat import conversations_html
 from ui.texts import text
 from ui.turns import REPLIES, TurnReply, history_of
 

@@ -23,7 +23,7 @@ from ingest.pipeline import ingest
 from ui.context import AppContext, make_context
 from ui.jobs import printed
 from ui.pages.documents import DocumentsActions
-from ui.shown.corpus_contents import (
+from ui.pages.documents.view import (
     documents_of,
     list_html,
     live_html,

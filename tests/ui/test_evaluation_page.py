@@ -25,8 +25,7 @@ from ui.access import guard
 from ui.context import AppContext
 from ui.jobs import printed
 from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
-from ui.pages.job_forms import judges_of
-from ui.shown.reports import (
+from ui.pages.evaluation.view import (
     add_report_routes,
     comparison_html,
     report_file,
@@ -34,6 +33,7 @@ from ui.shown.reports import (
     reports,
     reports_html,
 )
+from ui.pages.job_forms import judges_of
 from ui.uploads import Arrivals
 
 SCRIPT = "<img src=x onerror=alert(1)>"

@@ -16,7 +16,7 @@ from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.pages.upkeep import HealthActions
-from ui.shown.installation import findings_html
+from ui.pages.upkeep.view import findings_html
 
 BEHIND_A_PROXY = Settings.model_validate({"ui": {"public_url": "https://assistant.example"}})
 FINDINGS = [

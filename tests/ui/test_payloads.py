@@ -15,7 +15,7 @@ from fakes import ScriptedEngine
 from filling import called
 from payloads import PAYLOADS, harmless
 
-import ui.shown
+import ui
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
@@ -62,10 +62,14 @@ def structure_of(html: str) -> Structure:
 
 def makers() -> Iterator[tuple[str, Callable[..., str]]]:
     """Every function that makes HTML of ours for a page."""
-    for module in pkgutil.iter_modules(ui.shown.__path__):
-        found = importlib.import_module(f"ui.shown.{module.name}")
+    for module in pkgutil.walk_packages(ui.__path__, "ui."):
+        if not module.name.endswith(".view") and not module.name.startswith("ui.shown."):
+            continue
+        found = importlib.import_module(module.name)
         for name, function in inspect.getmembers(found, inspect.isfunction):
             if name == "report_html":  # it is given the name of a report, and refuses any other
+                continue
+            if inspect.iscoroutinefunction(function):  # it looks a passage up; what makes HTML of that is here
                 continue
             if name.endswith("_html") and name[0] != "_" and function.__module__ == found.__name__:
                 yield f"{module.name}.{name}", function

@@ -28,7 +28,7 @@ from ingest.pipeline import ingest
 from ui.sources.drawing import Drawer, DrawerLost, DrawingLimits, SourceDocument
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
-from ui.sources.routes import add_source_routes, panel_html
+from ui.sources.view import add_source_routes, panel_html
 
 HURTS_AT_ONCE = "patterns with a step of .0001"
 LIMITS = DrawingLimits(10.0, 1 << 30)

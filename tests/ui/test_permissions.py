@@ -37,6 +37,7 @@ from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking
 from ui.pages.chat.parts import lay_out
 from ui.pages.documents import DocumentsActions
+from ui.pages.documents.view import documents_of
 from ui.pages.evaluation import EvaluationActions
 from ui.pages.events import telling
 from ui.pages.job_forms import JobPanel, job_panel
@@ -46,7 +47,6 @@ from ui.pages.training import MORE, TrainingActions
 from ui.pages.upkeep import HealthActions
 from ui.rights import Access, made_from
 from ui.scope import Scope
-from ui.shown.corpus_contents import documents_of
 from ui.turns import TurnReply
 
 PEOPLE, GROUPS = ("ana", "ben", "eve"), ("north", "south")

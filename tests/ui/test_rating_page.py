@@ -19,8 +19,8 @@ from eval.results import CaseRow, RowAnswer, RowPassage
 from ui.app import create_app
 from ui.context import AppContext
 from ui.pages.rating import RatingActions
+from ui.pages.rating.view import Rateable, rateable, rateable_reports, report_folder
 from ui.people import People
-from ui.shown.rateable import Rateable, rateable, rateable_reports, report_folder
 
 REPORT = "2026-11-20-cases"
 SYSTEMS = ("secret-base", "secret-base+rag", "secret-house+rag")

@@ -26,8 +26,8 @@ from ui.conversations import Conversations
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question, questions_of
 from ui.pages.chat.parts import Parts, lay_out
+from ui.pages.chat.view import scope_html
 from ui.scope import EVERYTHING, Scope, kept, offered, scope_of, standing, written
-from ui.shown.chat import scope_html
 
 OLD = "---\ntitle: Rates\ndate: 2019-03-01\n---\n\n# Rates\n\nThen the deductible for hail damage was 90 euros.\n"
 

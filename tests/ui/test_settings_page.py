@@ -14,7 +14,7 @@ from assistant.models.catalogue import catalogue
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
 from ui.pages.upkeep import SettingsActions
-from ui.shown.installation import settings_html
+from ui.pages.upkeep.view import settings_html
 
 
 @pytest.fixture

@@ -23,12 +23,11 @@ from assistant.service import open_corpus
 from assistant.workspace import Workspace
 from bench.hurting import pdf
 from ingest.pipeline import ingest
-from ui.shown.corpus_contents import page_html
 from ui.sources import drawing
 from ui.sources.drawing import DrawingLimits, aligned
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import PdfPages
-from ui.sources.routes import add_source_routes, panel_html
+from ui.sources.view import add_source_routes, page_html, panel_html
 
 Panel = Callable[[Library, CitedSpan], str]
 

@@ -26,8 +26,8 @@ from eval.cases import read_cases
 from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
 from ui.pages.teaching import PreferenceActions, TeachingActions
+from ui.pages.teaching.view import judgement_of, taught, teaching_html, vote_of
 from ui.people import User
-from ui.shown.answer_feedback import judgement_of, taught, teaching_html, vote_of
 from ui.turns import Turn, TurnReply
 
 ANA = User("ana", "expert")

@@ -28,8 +28,7 @@ from ui.context import AppContext
 from ui.jobs import StartedJob, Status, printed
 from ui.pages.job_forms import assignments, control, shown_value, usable_base
 from ui.pages.training import MORE, TrainingActions
-from ui.people import User
-from ui.shown.adapters import (
+from ui.pages.training.view import (
     AdapterView,
     LossCurves,
     adapter_line,
@@ -44,6 +43,7 @@ from ui.shown.adapters import (
     plot_html,
     smoothed,
 )
+from ui.people import User
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in MORE]
@@ -197,7 +197,7 @@ def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(
     actions: TrainingActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, context = "qwen2.5-coder-0.5b", actions.context
-    monkeypatch.setattr("ui.shown.installation.folder_here", lambda name: Path(name) if name == known else None)
+    monkeypatch.setattr("ui.pages.upkeep.view.folder_here", lambda name: Path(name) if name == known else None)
     for chosen in ("bundled", known):
         engine = context.settings.engine.model_copy(update={"model": chosen})
         monkeypatch.setattr(context.service, "settings", context.settings.model_copy(update={"engine": engine}))

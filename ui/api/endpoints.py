@@ -298,7 +298,7 @@ def docs_page(openapi: dict[str, Any], address: str) -> str:
                 fields.append((field, kind, field in schema.get("required", ()), about.get("description", "")))
             operations.append((method.upper(), path, operation.get("description", ""), fields))
     return filled(
-        "api.page",
+        "shown/api.page",
         title=openapi["info"]["title"],
         description=openapi["info"]["description"],
         example=example,

@@ -54,7 +54,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
         "told": json.dumps({kind: words(f"app.told.{kind}") for kind in ("Error", "Warning", "Info")}),
     }
     return filled(
-        "components.header",
+        "shown/components.header",
         words=words,
         languages={one: text("app.language", one) for one in LANGUAGES if one != context.language},
         named=named,
@@ -65,27 +65,27 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
 
 def message_html(message: object) -> Markup:
     """A text alone, for what Gradio shows as HTML."""
-    return filled("components.text", text=message)
+    return filled("shown/components.text", text=message)
 
 
 def choices_html(entries: Sequence[ListEntry]) -> Markup:
     """A list in which one entry can be chosen."""
-    return filled("components.choices", entries=entries)
+    return filled("shown/components.choices", entries=entries)
 
 
 def meta_html(text: str) -> Markup:
     """A line about what is shown."""
-    return filled("components.meta", text=text)
+    return filled("shown/components.meta", text=text)
 
 
 def title_html(title: str, lead: str) -> Markup:
     """What a page is called, and what it is for."""
-    return filled("components.title", title=title, lead=lead)
+    return filled("shown/components.title", title=title, lead=lead)
 
 
 def empty_html(title: str, what: str) -> Markup:
     """What stands where there is nothing yet: that, and what to do."""
-    return filled("components.empty", title=title, what=what)
+    return filled("shown/components.empty", title=title, what=what)
 
 
 def interval(value: float, low: float | None, high: float | None, written: Callable[[float], str]) -> str:
@@ -139,7 +139,7 @@ def state_html(context: AppContext, status: Status) -> Markup:
     """The line, with a bar while it runs, and the error behind it if there was one."""
     progress = status.progress
     return filled(
-        "components.state",
+        "shown/components.state",
         job=status.job.id,
         notify=context.text("jobs.notify"),
         tone=_TONES.get(status.state, "busy"),
@@ -153,7 +153,7 @@ def state_html(context: AppContext, status: Status) -> Markup:
 
 def log_html(text: str) -> Markup:
     """A log as it is, the newest lines in sight."""
-    return filled("components.log", text=text.strip())
+    return filled("shown/components.log", text=text.strip())
 
 
 def duration(context: AppContext, seconds: float) -> str:

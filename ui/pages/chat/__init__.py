@@ -25,15 +25,15 @@ from ui.logs import follow
 from ui.pages.chat.asking import Asking, Edit, Question, in_any_order
 from ui.pages.chat.choosing import AskedDocuments, Changes
 from ui.pages.chat.parts import choices_of, lay_out
+from ui.pages.chat.view import editing_html, reasons_html, turn_html
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
+from ui.pages.teaching.view import judgement_of, taught, vote_of
+from ui.pages.upkeep.view import models_here
 from ui.scope import EVERYTHING, Scope
-from ui.shown.answer_feedback import judgement_of, taught, vote_of
-from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
-from ui.shown.installation import models_here
 from ui.shown.templates import filled
 from ui.sources.library import CitedSpan
-from ui.sources.routes import panel_html
+from ui.sources.view import panel_html
 from ui.turns import history_of
 
 _log = logging.getLogger("uvicorn.error")
@@ -362,7 +362,7 @@ class Chat(AskedDocuments):
             listed = self.asking.listed(user.name, conversation)
         except WorkspaceError as error:
             _log.error("%s", error)
-            listed = filled("components.note", text=self.context.text("chat.not_kept"))
+            listed = filled("shown/components.note", text=self.context.text("chat.not_kept"))
         scope = self.scope(scope)
         asked = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
         choices = choices_of(self.context, next(iter(scope.corpora), None))

@@ -29,8 +29,8 @@ from ui.context import AppContext
 from ui.conversations import FILES
 from ui.logs import note
 from ui.pages.chat.parts import Parts
+from ui.pages.chat.view import Draft, asking_html, conversations_html, failed_html, turn_html
 from ui.scope import EVERYTHING, Scope
-from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
 from ui.shown.templates import filled
 from ui.texts import texts
 from ui.turns import Turn, TurnReply, history_of
@@ -269,7 +269,7 @@ class Asking:
         words = self.context.text
         return {
             parts.now: asking_html(question.text, drafts, words)
-            + filled("components.note", text=words("chat.not_kept")),
+            + filled("shown/components.note", text=words("chat.not_kept")),
             parts.conversation: question.conversation,
             parts.question: ready(),
         }

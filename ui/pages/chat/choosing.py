@@ -28,10 +28,10 @@ from ui.jobs import Jobs, printed, variables_of
 from ui.logs import follow
 from ui.pages.chat.asking import Asking, Edit, first_questions, ready
 from ui.pages.chat.parts import Parts
+from ui.pages.chat.view import scope_html, turn_html, welcome_html
 from ui.pages.events import data_of, number_of, tell_beside
 from ui.people import User
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
-from ui.shown.chat import scope_html, turn_html, welcome_html
 from ui.shown.components import bytes_of, message_html
 from ui.turns import Turn
 from ui.uploads import safe_file_name, stored

@@ -8,9 +8,9 @@ import gradio as gr
 from assistant.artifacts.cards import adapters_shown
 from ui.context import AppContext
 from ui.pages.events import acting_html
+from ui.pages.training.view import adapter_line
+from ui.pages.upkeep.view import models_here
 from ui.scope import EVERYTHING
-from ui.shown.adapters import adapter_line
-from ui.shown.installation import models_here
 
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,15 +13,13 @@ from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import DocumentSummary, file_location
-from assistant.text.languages import Language
 from assistant.types import Filter
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, day_of, duration
 from ui.shown.templates import filled
-from ui.sources.drawing import SourceDocument
-from ui.texts import shown_number, text
+from ui.texts import shown_number
 
 _MOST_CHARACTERS = 80_000
 """Of a preview: more would only make the page slow."""
@@ -130,7 +127,7 @@ def list_html(context: AppContext, corpus: str, rows: Sequence[DocumentRow]) -> 
         ListEntry(f"{corpus}/{row.key}", _title(row), _facts(context, row), failed if row.failure else None)
         for row in rows[:_MOST_ROWS]
     ]
-    return filled("corpus_contents.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
+    return filled("pages/documents/view.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
 
 
 def preview_html(context: AppContext, corpus: str, shown: Preview) -> Markup:
@@ -139,7 +136,7 @@ def preview_html(context: AppContext, corpus: str, shown: Preview) -> Markup:
     pages = f"/sources/{quote(corpus, safe='')}/{known.id}/pages" if known and known.format == "pdf" else ""
     passages = [(one.heading, one.pages[0] if one.pages else None, one.text) for one in shown.passages]
     return filled(
-        "corpus_contents.preview",
+        "pages/documents/view.preview",
         title=_title(row),
         facts=_facts(context, row),
         location=row.location,
@@ -151,24 +148,12 @@ def preview_html(context: AppContext, corpus: str, shown: Preview) -> Markup:
     )
 
 
-def page_html(document: SourceDocument, page: int, language: Language) -> Markup:
-    """A page of a document by itself, whole, with links to its neighbours.
-
-    Raises UsageError for a page that the document has not.
-    """
-    if not 1 <= page <= (document.pages or 0):
-        raise UsageError(f"{document.path} has no page {page}.", f"It has {document.pages or 0}.")
-    return filled(
-        "corpus_contents.page", document=document, page=page, language=language, words=partial(text, language=language)
-    )
-
-
 def live_html(context: AppContext, items: Sequence[Progress]) -> Markup:
     """Files while they are read: those that failed, and the last ones."""
     failed = [one for one in items if one.remark][-_MOST_FILES:]
     last = [one for one in items if not one.remark][-_MOST_LIVE:]
     return filled(
-        "corpus_contents.live",
+        "pages/documents/view.live",
         lines=[
             _line(context, "failed" if one.remark else "read", one.item, context.said(one.remark))
             for one in failed + last
@@ -196,7 +181,7 @@ def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
     kinds = ", ".join(f"{suffix or '–'} ({count})" for suffix, count in outcome.passed_over.items())
     passed_over = context.text("documents.passed_over", kinds=kinds) if kinds else ""
     return filled(
-        "corpus_contents.outcome",
+        "pages/documents/view.outcome",
         summary=f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}",
         lines=[
             _line(
@@ -210,7 +195,7 @@ def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
 
 def forgetting_html(question: str) -> Markup:
     """What would be forgotten, as a question."""
-    return filled("corpus_contents.question", text=question)
+    return filled("pages/documents/view.question", text=question)
 
 
 def _title(row: DocumentRow) -> str:

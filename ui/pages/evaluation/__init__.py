@@ -9,11 +9,20 @@ import gradio as gr
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.cards import BASE, adapters_shown
-from assistant.artifacts.evaluations import Comparison
+from assistant.artifacts.evaluations import DRAFT, Comparison
 from assistant.errors import UsageError
 from assistant.workspace import Resource, replaced_atomically
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
+from ui.pages.evaluation.view import (
+    CASES_FOLDER,
+    case_files,
+    comparison_html,
+    report_file,
+    report_html,
+    reports,
+    reports_html,
+)
 from ui.pages.events import (
     CLICKED,
     QUIET,
@@ -26,19 +35,10 @@ from ui.pages.events import (
     when_opened,
 )
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
+from ui.pages.training.view import other_base, pairs_sets
 from ui.rights import gold_documents
 from ui.scope import known_documents
-from ui.shown.adapters import other_base, pairs_sets
 from ui.shown.components import message_html
-from ui.shown.reports import (
-    CASES_FOLDER,
-    case_files,
-    comparison_html,
-    report_file,
-    report_html,
-    reports,
-    reports_html,
-)
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("eval", "compare", "draft", "draw")
@@ -46,8 +46,6 @@ _WITHOUT_ADAPTER = ("base", "base+rag")
 _RAG = "+rag"
 _ADDRESS = "(_, ...others) => [location.hash.slice(1), ...others]"
 _REFERENCES = ("oracle", "noise", "extractive")
-_DRAFT = "draft"
-"""The tag of a proposed case that nobody has confirmed."""
 _PROPOSED = 20
 _MOST_READ = 200
 """Proposed cases that are shown at once."""
@@ -105,7 +103,7 @@ def _draft_of(line: str) -> _Draft | None:
         found = _DRAFT_LINE.validate_json(line)
     except ValidationError:
         return None
-    return found if _DRAFT in found.tags else None
+    return found if DRAFT in found.tags else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class EvaluationActions:
             if one is None or one.id not in read:
                 lines.append(line)
             elif one.id in kept:
-                row = {**json.loads(line), "tags": [tag for tag in one.tags if tag != _DRAFT]}
+                row = {**json.loads(line), "tags": [tag for tag in one.tags if tag != DRAFT]}
                 lines.append(json.dumps(row, ensure_ascii=False))
         if not any(map(str.strip, lines)):
             raise UsageError("No question would be left.", "Let at least one stay.")

@@ -155,7 +155,7 @@ def reports_html(context: AppContext, views: Sequence[ReportView], chosen: str |
         facts = " · ".join((view.name, view.corpus, _cases(context, view), *worth))
         badge = _badge(context, view.status)
         entries.append(ListEntry(view.name, view.title, facts, badge, is_chosen=view.name == chosen))
-    return filled("components.choices", entries=entries)
+    return filled("shown/components.choices", entries=entries)
 
 
 def report_html(context: AppContext, name: str) -> Markup:
@@ -169,7 +169,7 @@ def report_html(context: AppContext, name: str) -> Markup:
     address = f"/reports/{quote(name, safe='')}?{stamp}"
     view, opening = _view(file.with_name(RESULTS_FILE), stamp), read_opening(file.parent)
     return filled(
-        "reports.report",
+        "pages/evaluation/view.report",
         name=name,
         download=context.text("evaluation.download"),
         decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,
@@ -202,7 +202,9 @@ def changes_html(context: AppContext, changes: Changes, address: str = "") -> Ma
             for outcome in (one.before_outcome, one.after_outcome)
         ]
         answers.append((one, turn))
-    return filled("reports.changes", changes=changes, rows=rows, answers=answers, address=address, words=words)
+    return filled(
+        "pages/evaluation/view.changes", changes=changes, rows=rows, answers=answers, address=address, words=words
+    )
 
 
 def comparison_html(context: AppContext, found: Comparison) -> Markup:
@@ -220,7 +222,7 @@ def comparison_html(context: AppContext, found: Comparison) -> Markup:
         rows.append([effect.metric, difference, verdict])
     gate, in_language = found.gate, words_in(context.language)
     return filled(
-        "reports.comparison",
+        "pages/evaluation/view.comparison",
         status=_badge(context, gate.status),
         verdict=verdict_of(gate, in_language),
         changed=context.text("evaluation.changed", parts=", ".join(gate.changed)) if gate.changed else "",

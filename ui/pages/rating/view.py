@@ -99,7 +99,7 @@ def report_folder(workspace: Workspace, name: str) -> Path:
     """The folder of a report with answers. Raises UsageError where there is none of this name."""
     reports = (workspace.root / "reports").resolve()
     folder = reports / safe_name(name or "", "report")
-    # Asked first, as in ui.shown.reports.
+    # Asked first, as in ui.pages.evaluation.view.
     if not (workspace.shows("report", name) and (folder / ROWS_FILE).is_file() and folder.resolve() == folder):
         raise UsageError(f"There is no report '{name}' with answers.", "Choose another one.")
     return folder
@@ -170,7 +170,7 @@ def rateable_html(one: Rateable, done: int, total: int, words: Texts) -> Markup:
         source = filter(None, (f"{number}. {passage.document}", place, heading_line(passage.heading)))
         passages.append((" · ".join(source), passage.text))
     return filled(
-        "rateable.rateable",
+        "pages/rating/view.rateable",
         one=one,
         done=done,
         total=total,
@@ -183,7 +183,7 @@ def rateable_html(one: Rateable, done: int, total: int, words: Texts) -> Markup:
 
 def finished_html(total: int, words: Texts) -> Markup:
     """Nothing is left to rate."""
-    return filled("rateable.finished", total=total, words=words)
+    return filled("pages/rating/view.finished", total=total, words=words)
 
 
 def no_reports_html(words: Texts) -> Markup:

@@ -178,7 +178,7 @@ def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
             parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
             facts = " · ".join(filter(None, parts))
         entries.append(ListEntry(view.name, view.name, facts, stale if view.flags else None))
-    return filled("components.choices", entries=entries)
+    return filled("shown/components.choices", entries=entries)
 
 
 def plot_html(context: AppContext, course: LossCurves, name: str, total: float | None = None) -> Markup:
@@ -217,7 +217,7 @@ def plot_html(context: AppContext, course: LossCurves, name: str, total: float |
         f"{context.text(f'training.plot.{key}')}: {shown_number(loss, context.language, 3)}" for key, loss in named
     )
     return filled(
-        "adapters.plot",
+        "pages/training/view.plot",
         title=context.text("training.plot.title", name=name),
         width=_WIDTH,
         height=_HEIGHT,
@@ -240,7 +240,11 @@ def card_html(context: AppContext, view: AdapterView, course: LossCurves) -> Mar
     """What an adapter is, what it learnt from and how good it is."""
     plot = plot_html(context, course, view.name)
     return filled(
-        "adapters.card", name=view.name, flags=[*map(context.said, view.flags)], plot=plot, rows=_facts(context, view)
+        "pages/training/view.card",
+        name=view.name,
+        flags=[*map(context.said, view.flags)],
+        plot=plot,
+        rows=_facts(context, view),
     )
 
 
@@ -265,7 +269,7 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
         "training.facts.parameters": _parameters(context, found.parameters, found.base_parameters),
     }
     return filled(
-        "adapters.check",
+        "pages/training/view.check",
         rows={context.text(key): text for key, text in rows.items()},
         title=context.text("training.check.examples"),
         examples=found.examples,
@@ -287,7 +291,7 @@ def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) 
     )
     rarest = sorted(examples, key=lambda pair: counts[pair.source])
     return filled(
-        "adapters.pairs",
+        "pages/training/view.pairs",
         words=context.text,
         line=context.text("training.pairs_hold", total=_number(context, sum(counts.values())), parts=parts),
         examples=rarest[:_EXAMPLES],

@@ -16,10 +16,9 @@ from assistant.errors import ModelError
 from assistant.models.catalogue import Model, catalogue, entry_of
 from assistant.models.naming import check_engine_name, folder_here
 from ui.context import AppContext
-from ui.shown.chat import language_name
 from ui.shown.components import Badge, ListEntry
 from ui.shown.templates import filled
-from ui.texts import explanation, shown_number
+from ui.texts import explanation, language_name, shown_number
 
 _DEFAULT = "default"
 _SECONDS_A_BILLION = 4.0
@@ -40,7 +39,7 @@ def settings_html(context: AppContext, settings: Settings, origins: Sequence[Ori
             rows.append((origin.key, written(value), shown, later, explanation(origin.key, context.language)))
         changed = sum(bool(shown) for _, _, shown, _, _ in rows)
         sections.append((name, context.text("settings.changed", count=changed) if changed else "", rows))
-    return filled("installation.settings", sections=sections)
+    return filled("pages/upkeep/view.settings", sections=sections)
 
 
 def models_html(context: AppContext, chosen: str) -> Markup:
@@ -53,14 +52,14 @@ def models_html(context: AppContext, chosen: str) -> Markup:
         elif folder_here(name):
             badge = Badge(context.text("models.here"))
         entries.append(ListEntry(name, name, _needs(context, model), badge))
-    return filled("components.choices", entries=entries)
+    return filled("shown/components.choices", entries=entries)
 
 
 def model_html(context: AppContext, name: str) -> Markup:
     """What a model is, what it needs, and how large the fetch is; of one that is not in the catalogue its name."""
     model, words = _language_models().get(name), context.text
     if model is None:
-        return filled("installation.model", name=name, rows={})
+        return filled("pages/upkeep/view.model", name=name, rows={})
     rows = {
         words("models.needs"): _needs(context, model),
         words("models.languages"): ", ".join(map(language_name, model.languages)) or words("models.many"),
@@ -74,7 +73,7 @@ def model_html(context: AppContext, name: str) -> Markup:
     if model.wheels and not folder_here(name):
         size = shown_number(model.wheels.bytes / 1e6, context.language)
         rows[words("models.fetch")] = words("models.size", megabytes=size)
-    return filled("installation.model", name=name, rows={label: text for label, text in rows.items() if text})
+    return filled("pages/upkeep/view.model", name=name, rows={label: text for label, text in rows.items() if text})
 
 
 def models_here(context: AppContext) -> dict[str, str]:
@@ -123,7 +122,7 @@ def findings_html(context: AppContext, findings: Sequence[Diagnosis]) -> Markup:
         )
         for one in ordered
     ]
-    return filled("installation.findings", lines=lines)
+    return filled("pages/upkeep/view.findings", lines=lines)
 
 
 def written(value: Any) -> str:

@@ -32,9 +32,9 @@ from ui.pages.events import (
     when_opened,
 )
 from ui.pages.job_forms import AdapterName, checked, job_panel
+from ui.pages.teaching.view import feedback_html, inbox_html
 from ui.pages.training import TrainingActions, refuse_second_training
 from ui.people import Role
-from ui.shown.answer_feedback import feedback_html, inbox_html
 from ui.shown.components import meta_html
 
 _ROLE: Role = "editor"

@@ -5,27 +5,29 @@ document, a page; never a path. The gate says who may ask.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Path, Request
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from assistant.errors import AssistantError, ReadError
+from assistant.errors import AssistantError, ReadError, UsageError
+from assistant.grounding.spans import cells_of
 from assistant.text.languages import Language
+from assistant.types import StoredBlock
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
 from ui.conversations import is_private
 from ui.people import User
-from ui.shown.chat import missing_html, pages_html, text_html
-from ui.shown.corpus_contents import page_html
+from ui.shown.templates import filled, heading_line, place_line
 from ui.signin import signed_in
-from ui.sources.drawing import SourceDocument
-from ui.sources.library import CitedSpan, Library
+from ui.sources.drawing import Sheet, SourceDocument
+from ui.sources.library import AROUND, CitedSpan, Library, LocatedPassage
 from ui.sources.pdfpages import HurtfulPage, Locks, PdfPages
-from ui.texts import preferred, said, text
+from ui.texts import Texts, preferred, said, text
 
 _MOST_SHEETS = 12
 """Pages of a passage that are shown; a passage that someone made up may go on for thousands."""
@@ -59,6 +61,85 @@ async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, languag
         return text_html(passage, words, note=words("sources.not_drawn"))
     except ReadError as error:
         return text_html(passage, words, note=said(str(error), language))
+
+
+def pages_html(passage: LocatedPassage, sheets: Sequence[tuple[int, Sheet]], words: Texts) -> Markup:
+    """A passage on the pages of its file: ``sheets`` by page number."""
+    return filled(
+        "sources/view.pages",
+        **_source(passage, words),
+        sheets=sheets,
+        is_marked=any(sheet.boxes for _, sheet in sheets),
+        quote=passage.text[passage.start : passage.end],
+    )
+
+
+def text_html(passage: LocatedPassage, words: Texts, note: str = "") -> Markup:
+    """A passage in the text of its document, with what stands around it."""
+    first, last = max(0, passage.start - AROUND), min(len(passage.text), passage.end + AROUND)
+    first = passage.text.rfind("\n", 0, first) + 1 if first else 0
+    shown, at = Markup(), first
+    for table in passage.tables:
+        shown += _around(passage, at, table.start) + _table(passage, table, first, last)
+        at = max(at, table.end + 1)
+    shown += _around(passage, at, last)
+    return filled(
+        "sources/view.text",
+        **_source(passage, words),
+        remark=note,
+        shown=shown,
+        is_first=first == 0,
+        is_last=last == len(passage.text),
+    )
+
+
+def _around(passage: LocatedPassage, begin: int, end: int) -> Markup:
+    """Some text of a document, with what was cited of it marked."""
+    end = max(begin, end)
+    start, stop = (min(max(begin, at), end) for at in (passage.start, passage.end))
+    text = passage.text
+    return filled("sources/view.around", before=text[begin:start], marked=text[start:stop], behind=text[stop:end])
+
+
+def _table(passage: LocatedPassage, table: StoredBlock, first: int, last: int) -> Markup:
+    """The header of a table, and its rows that begin between ``first`` and ``last``."""
+    rows, offset = [], table.start
+    lines = passage.text[table.start : table.end].split("\n")
+    for line in lines:
+        if first <= offset < last:
+            is_cited = passage.start < offset + len(line) and offset < passage.end
+            rows.append((offset, cells_of(line) or (line,), is_cited))
+        offset += len(line) + 1
+    head = [cells_of(line) or (line,) for line in lines[: table.header_lines]]
+    behind = table.start + sum(len(line) + 1 for line in lines[: table.header_lines])
+    below = [(cells, is_cited) for offset, cells, is_cited in rows if offset >= behind]
+    return filled("sources/view.table", head=head, rows=below)
+
+
+def missing_html(message: str, remedy: str, quote: str, words: Texts) -> Markup:
+    """A passage that is not there any more: the words as they were cited."""
+    return filled("sources/view.missing", message=message, remedy=remedy, quote=quote, words=words)
+
+
+def _source(passage: LocatedPassage, words: Texts) -> dict[str, Any]:
+    """What the frame around a passage shows: its document, where it stands there, and where pages and file are had."""
+    document = passage.document
+    pages = tuple(page for _, page in passage.pages)
+    place = " · ".join(filter(None, (place_line(pages, passage.place, words), heading_line(passage.heading))))
+    address = f"/sources/{quote(document.corpus)}/{document.id}"
+    return {"document": document, "place": place, "address": address, "words": words}
+
+
+def page_html(document: SourceDocument, page: int, language: Language) -> Markup:
+    """A page of a document by itself, whole, with links to its neighbours.
+
+    Raises UsageError for a page that the document has not.
+    """
+    if not 1 <= page <= (document.pages or 0):
+        raise UsageError(f"{document.path} has no page {page}.", f"It has {document.pages or 0}.")
+    return filled(
+        "sources/view.page", document=document, page=page, language=language, words=partial(text, language=language)
+    )
 
 
 def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library], pages: PdfPages) -> None:

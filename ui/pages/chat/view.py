@@ -1,6 +1,4 @@
-"""The chat as HTML: turns with their replies, the list of conversations, and the page before the first question.
-
-Beside it: a passage on the pages of its file or in its text, and why an answer is what it is (``panel.jinja``).
+"""The chat as HTML: turns with their replies and why these are what they are, conversations, what an empty chat says.
 
 A sentence of an answer has the numbers of its passages behind it, or the word that it is unsupported. Buttons carry
 what they do in ``data-do`` and what they do it to in other ``data-`` attributes; the page's callbacks get exactly these
@@ -9,27 +7,24 @@ what they do in ``data-do`` and what they do it to in other ``data-`` attributes
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote as url_quote
 
 from markupsafe import Markup
 
-from assistant.grounding.spans import cells_of
 from assistant.render.transcript import opening_of, rest_of
-from assistant.text.languages import LANGUAGES, Language
-from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, StoredBlock, Trace, Words
+from assistant.text.languages import Language
+from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Trace, Words
 from assistant.workspace import DEFAULT_CORPUS
 from ui.answering import Event, Waiting
 from ui.conversations import MOST_LISTED
+from ui.export import copied_text, reply_name, vouched
 from ui.scope import Offered, Scope
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
-from ui.shown.templates import copied_text, filled, heading_line, place_line, reply_name, source_line
-from ui.sources.drawing import Sheet
-from ui.sources.library import AROUND, LocatedPassage
-from ui.texts import Texts, shown_date, text
+from ui.shown.templates import filled, source_line
+from ui.texts import Texts, language_name, shown_date
 from ui.turns import ListedConversation, Turn, TurnReply
 
 _MOST_NEAREST = 3  # as many as quotations that come closest
@@ -70,16 +65,16 @@ def draft_html(draft: Draft, question: str, words: Texts) -> Markup:
     if draft.answer is not None:
         return answer_html(draft.answer, draft.corpus, words)
     if draft.place:
-        return filled("chat.status", text=words("chat.waiting", place=draft.place))
+        return filled("pages/chat/view.status", text=words("chat.waiting", place=draft.place))
     if not draft.hits:
-        return filled("chat.status", text=words("chat.searching"))
+        return filled("pages/chat/view.status", text=words("chat.searching"))
     if not draft.heard:
         count = len(draft.hits)
         reading = words("chat.reading_one") if count == 1 else words("chat.reading", count=count)
-        return filled("chat.begun", question=question, searched=draft.searched, reading=reading, words=words)
+        return filled("pages/chat/view.begun", question=question, searched=draft.searched, reading=reading, words=words)
     spans = _spans(draft.heard, draft.sentences, draft.hits, draft.corpus, words)
     said = prose(settled(draft.heard), spans)
-    return filled("chat.coming", question=question, searched=draft.searched, said=said, words=words)
+    return filled("pages/chat/view.coming", question=question, searched=draft.searched, said=said, words=words)
 
 
 def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence[str] = ()) -> Markup:
@@ -88,16 +83,14 @@ def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence
     lead = opening_of(answer) if answer.refused else ""
     if not (answer.small_talk or answer.hedged or (answer.refused and not answer.sentences)):
         behind = answer.text.removeprefix(lead)
-        # Who has checked an answer says it in their own words, which the passages that they named stand below.
-        vouched = [replace(one, supported=True) for one in answer.sentences] if answer.checked else answer.sentences
-        spans = _spans(behind, vouched, answer.hits, corpus, words)
+        spans = _spans(behind, vouched(answer).sentences, answer.hits, corpus, words)
         # Texts of an answer that was stopped in its first sentence are no sentence yet.
         text = behind[: spans[-1].start] + rest_of(answer) if answer.sentences else behind
         # Documents that are quoted wrote no Markdown of ours.
         said = verbatim(text, spans) if answer.quoted else prose(text, spans)
     cited = {one.hit: one for sentence in answer.sentences for one in reversed(sentence.citations)}
     return filled(
-        "chat.answer",
+        "pages/chat/view.answer",
         answer=answer,
         corpus=corpus,
         lead=lead,
@@ -115,26 +108,26 @@ def turn_html(turn: Turn, words: Texts) -> Markup:
     shown = []
     for at, reply in enumerate(turn.replies):
         parts = [narrowing(part, value, words) for part, value in reply.scope.narrowings]
-        asked_of = filled("chat.asked_of", parts=parts, words=words)
+        asked_of = filled("pages/chat/view.asked_of", parts=parts, words=words)
         answer = answer_html(reply.answer, reply.corpus, words, reply.suggestions)
         shown.append((reply_name(turn, at, words), asked_of + answer, reply.stopped))
-    return filled("chat.turn", turn=turn, shown=shown, copied=copied_text(turn, words), words=words)
+    return filled("pages/chat/view.turn", turn=turn, shown=shown, copied=copied_text(turn, words), words=words)
 
 
 def asking_html(question: str, drafts: Sequence[Draft], words: Texts) -> Markup:
     """A turn that is coming in."""
     shown = [("", draft_html(draft, question, words), False) for draft in drafts]
-    return filled("chat.asking", question=question, shown=shown, words=words)
+    return filled("pages/chat/view.asking", question=question, shown=shown, words=words)
 
 
 def failed_html(question: str, message: str, remedy: str, words: Texts) -> Markup:
     """A question that could not be answered, and what helps."""
-    return filled("chat.failed", question=question, message=message, remedy=remedy, words=words)
+    return filled("pages/chat/view.failed", question=question, message=message, remedy=remedy, words=words)
 
 
 def editing_html(words: Texts) -> Markup:
     """That an earlier question stands in the box, and how to leave it."""
-    return filled("chat.editing", words=words)
+    return filled("pages/chat/view.editing", words=words)
 
 
 def scope_html(
@@ -148,7 +141,7 @@ def scope_html(
     languages = [(code, language_name(code)) for code in offered.languages]
     adding = (offered.corpora or (DEFAULT_CORPUS,)) if scope.files and may_add else ()
     return filled(
-        "chat.scope",
+        "pages/chat/view.scope",
         scope=scope,
         offered=offered,
         chips=chips,
@@ -170,11 +163,6 @@ def narrowing(part: str, value: str, words: Texts) -> str:
         case "folder":
             return f"{value}/"
     return value
-
-
-def language_name(code: str) -> str:
-    """What a language of documents is called in itself; its code where it is none of ours."""
-    return next((text("app.language", one) for one in LANGUAGES if one == code), code)
 
 
 def conversations_html(
@@ -199,7 +187,7 @@ def conversations_html(
         return not (one.folder or one.is_pinned), one.folder.casefold(), one.folder
 
     return filled(
-        "chat.conversations",
+        "pages/chat/view.conversations",
         groups=[
             (folder, [(one, when(one)) for one in some])
             for (*_, folder), some in groupby(sorted(headings, key=place), place)
@@ -218,7 +206,7 @@ def conversations_html(
 
 def welcome_html(suggestions: Iterable[str], corpora: Sequence[str], words: Texts) -> Markup:
     """What an empty chat says: what it is for, and questions to begin with."""
-    return filled("chat.welcome", suggestions=list(suggestions), corpora=corpora, words=words)
+    return filled("pages/chat/view.welcome", suggestions=list(suggestions), corpora=corpora, words=words)
 
 
 def _spans(
@@ -233,7 +221,9 @@ def _spans(
             continue
         at = start + len(sentence.text)
         if not sentence.supported:
-            opening, tag = (filled(f"chat.{macro}", words=words) for macro in ("unsupported", "unsupported_tag"))
+            opening, tag = (
+                filled(f"pages/chat/view.{macro}", words=words) for macro in ("unsupported", "unsupported_tag")
+            )
             spans.append(StyledSpan(start, at, opening, Markup("</span>"), tag))
             continue
         marks = Markup()
@@ -241,7 +231,7 @@ def _spans(
             hit = known.get(one.hit)
             source = source_line(hit.part(one.start, one.end), words) if hit else one.document
             where = hit.corpus or corpus if hit else corpus
-            marks += filled("chat.mark", citation=one, corpus=where, source=source, words=words)
+            marks += filled("pages/chat/view.mark", citation=one, corpus=where, source=source, words=words)
         spans.append(StyledSpan(start, at, behind=marks))
     return [*spans, StyledSpan(at, len(text), Markup('<span class="unchecked">'), Markup("</span>"))]
 
@@ -249,77 +239,10 @@ def _spans(
 _STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "ground", "quote")
 
 
-def pages_html(passage: LocatedPassage, sheets: Sequence[tuple[int, Sheet]], words: Texts) -> Markup:
-    """A passage on the pages of its file: ``sheets`` by page number."""
-    return filled(
-        "panel.pages",
-        **_source(passage, words),
-        sheets=sheets,
-        is_marked=any(sheet.boxes for _, sheet in sheets),
-        quote=passage.text[passage.start : passage.end],
-    )
-
-
-def text_html(passage: LocatedPassage, words: Texts, note: str = "") -> Markup:
-    """A passage in the text of its document, with what stands around it."""
-    first, last = max(0, passage.start - AROUND), min(len(passage.text), passage.end + AROUND)
-    first = passage.text.rfind("\n", 0, first) + 1 if first else 0
-    shown, at = Markup(), first
-    for table in passage.tables:
-        shown += _around(passage, at, table.start) + _table(passage, table, first, last)
-        at = max(at, table.end + 1)
-    shown += _around(passage, at, last)
-    return filled(
-        "panel.text",
-        **_source(passage, words),
-        remark=note,
-        shown=shown,
-        is_first=first == 0,
-        is_last=last == len(passage.text),
-    )
-
-
-def _around(passage: LocatedPassage, begin: int, end: int) -> Markup:
-    """Some text of a document, with what was cited of it marked."""
-    end = max(begin, end)
-    start, stop = (min(max(begin, at), end) for at in (passage.start, passage.end))
-    text = passage.text
-    return filled("panel.around", before=text[begin:start], marked=text[start:stop], behind=text[stop:end])
-
-
-def _table(passage: LocatedPassage, table: StoredBlock, first: int, last: int) -> Markup:
-    """The header of a table, and its rows that begin between ``first`` and ``last``."""
-    rows, offset = [], table.start
-    lines = passage.text[table.start : table.end].split("\n")
-    for line in lines:
-        if first <= offset < last:
-            is_cited = passage.start < offset + len(line) and offset < passage.end
-            rows.append((offset, cells_of(line) or (line,), is_cited))
-        offset += len(line) + 1
-    head = [cells_of(line) or (line,) for line in lines[: table.header_lines]]
-    behind = table.start + sum(len(line) + 1 for line in lines[: table.header_lines])
-    below = [(cells, is_cited) for offset, cells, is_cited in rows if offset >= behind]
-    return filled("panel.table", head=head, rows=below)
-
-
-def missing_html(message: str, remedy: str, quote: str, words: Texts) -> Markup:
-    """A passage that is not there any more: the words as they were cited."""
-    return filled("panel.missing", message=message, remedy=remedy, quote=quote, words=words)
-
-
 def reasons_html(turn: Turn, words: Texts) -> Markup:
     """The steps from the question to each reply, by its name where there are two."""
     replies = [_reasons(reply, reply_name(turn, at, words), words) for at, reply in enumerate(turn.replies)]
-    return filled("panel.reasons", replies=replies, words=words)
-
-
-def _source(passage: LocatedPassage, words: Texts) -> dict[str, Any]:
-    """What the frame around a passage shows: its document, where it stands there, and where pages and file are had."""
-    document = passage.document
-    pages = tuple(page for _, page in passage.pages)
-    place = " · ".join(filter(None, (place_line(pages, passage.place, words), heading_line(passage.heading))))
-    address = f"/sources/{url_quote(document.corpus)}/{document.id}"
-    return {"document": document, "place": place, "address": address, "words": words}
+    return filled("pages/chat/view.reasons", replies=replies, words=words)
 
 
 def _reasons(reply: TurnReply, name: str, words: Texts) -> dict[str, Any]:

@@ -11,6 +11,18 @@ from assistant.artifacts.command_reports import IngestReport
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
+from ui.pages.documents.view import (
+    DocumentRow,
+    document,
+    documents_of,
+    forgetting_html,
+    list_html,
+    live_html,
+    matching,
+    outcome_html,
+    preview,
+    preview_html,
+)
 from ui.pages.events import (
     CLICKED,
     QUIET,
@@ -24,18 +36,6 @@ from ui.pages.events import (
 )
 from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
 from ui.shown.components import empty_html, message_html, meta_html
-from ui.shown.corpus_contents import (
-    DocumentRow,
-    document,
-    documents_of,
-    forgetting_html,
-    list_html,
-    live_html,
-    matching,
-    outcome_html,
-    preview,
-    preview_html,
-)
 from ui.uploads import stored
 
 _KINDS: tuple[Kind, ...] = ("ingest", "forget")

@@ -16,8 +16,7 @@ from assistant.artifacts.evaluations import LABELS, LONGEST_COMMENT, Degree, Rat
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.pages.events import QUIET, acting_html, number_of, telling, titled_html, when_opened
-from ui.people import Role
-from ui.shown.rateable import (
+from ui.pages.rating.view import (
     Rateable,
     finished_html,
     given_by,
@@ -28,6 +27,7 @@ from ui.shown.rateable import (
     rateable_reports,
     report_folder,
 )
+from ui.people import Role
 
 _ROLE: Role = "editor"
 # Answers that a person may want to rate in a sitting; by eye.
@@ -48,7 +48,7 @@ def build(context: AppContext) -> None:
         with gr.Column(scale=1, min_width=160):
             most = gr.Dropdown(many, value=_AT_FIRST, label=words("rating.how_many"))
     skipped = gr.State(())
-    shown = acting_html(("rate", "skip", "undo"), elem_id="rating", script="rating.js")
+    shown = acting_html(("rate", "skip", "undo"), elem_id="rating", script="rating/rating.js")
     chosen = [report, most]
     shown.rate(actions.rate, [*chosen, skipped], [shown, skipped], **QUIET)
     shown.skip(actions.skip, [*chosen, skipped], [shown, skipped], **QUIET)

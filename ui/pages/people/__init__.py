@@ -9,11 +9,11 @@ import gradio as gr
 from assistant.artifacts.cards import adapters_shown
 from assistant.errors import ConfigError, UsageError
 from ui.context import AppContext
+from ui.pages.evaluation.view import reports
 from ui.pages.events import CLICKED, QUIET, choice_list, data_of, page_does, still_html, telling, when_opened
 from ui.people import ROLES, People, usable_password
 from ui.rights import GROUP, NOTHING_SET, Access, RightsKind, refuse_unknown
 from ui.shown.components import Badge, ListEntry, choices_html, message_html, meta_html, title_html
-from ui.shown.reports import reports
 
 
 def build_people(context: AppContext) -> None:

@@ -143,7 +143,7 @@ _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 
 def teaching_html(turn: Turn, words: Texts) -> Markup:
     """The form under an answer: one click says that it is right, a short form what is wrong and how it should read."""
-    return filled("answer_feedback.form", turn=turn, words=words)
+    return filled("pages/teaching/view.form", turn=turn, words=words)
 
 
 def inbox_html(
@@ -160,7 +160,7 @@ def inbox_html(
         badge = Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state])
         title = excerpt(one.question, _LONGEST_TITLE)
         entries.append(ListEntry(one.id, title, " · ".join(facts), badge, is_chosen=one.id == chosen))
-    return filled("answer_feedback.inbox", entries=entries, words=words)
+    return filled("pages/teaching/view.inbox", entries=entries, words=words)
 
 
 def feedback_html(one: Feedback, stands: bool, supported: bool, uptake: Uptake | None, context: AppContext) -> Markup:
@@ -190,7 +190,7 @@ def feedback_html(one: Feedback, stands: bool, supported: bool, uptake: Uptake |
         date, state = shown_date(one.decided.astimezone(), language), words(f"teaching.state_{one.state}")
         decided = words("teaching.decided", state=state, name=one.decided_by, date=date)
     return filled(
-        "answer_feedback.feedback",
+        "pages/teaching/view.feedback",
         one=one,
         about=about,
         effect=f"teaching.{effect}",

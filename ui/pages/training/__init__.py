@@ -38,8 +38,7 @@ from ui.pages.job_forms import (
     named_in,
     usable_base,
 )
-from ui.people import User
-from ui.shown.adapters import (
+from ui.pages.training.view import (
     adapters,
     adapters_html,
     card_html,
@@ -50,7 +49,8 @@ from ui.shown.adapters import (
     pairs_sets,
     plot_html,
 )
-from ui.shown.installation import bases_here
+from ui.pages.upkeep.view import bases_here
+from ui.people import User
 from ui.texts import explanation
 from ui.uploads import kept_as
 

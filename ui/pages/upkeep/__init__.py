@@ -21,8 +21,8 @@ from ui.context import AppContext
 from ui.jobs import EVERYTHING, Status, printed
 from ui.pages.events import CLICKED, QUIET, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import job_panel
+from ui.pages.upkeep.view import findings_html, model_html, models_html, settings_html, written
 from ui.people import User
-from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
 from ui.texts import explanation
 
 
