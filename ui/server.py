@@ -13,8 +13,10 @@ so what comes is heard out for ``_LINGER_SECONDS``, and thrown away.
 """
 
 import asyncio
+import ctypes
 import ipaddress
 import logging
+import platform
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +38,11 @@ _LINGER_SECONDS = 2.0
 _MOST_REFUSED = 2
 """Connections of one client from which on nobody is told why, in parts of those it may have."""
 _PATIENCE_SECONDS = 60  # for answers that are under way at the end
+# Longer than a proxy in front keeps an idle connection (nginx 60 s, Caddy 120 s): else it asks now and then on one that
+# ends at that very moment, and tells its client of an error.
+_IDLE_SECONDS = 130
+_MOST_HEAPS = 2
+_M_ARENA_MAX = -8  # of mallopt(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +198,17 @@ def server_of(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=patience_seconds,
     )
+    _share_heaps()
     return _Server(config, started)
+
+
+def _share_heaps() -> None:
+    """Let all threads take their memory from few heaps: of glibc, many would get one that no other thread may use."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _MOST_HEAPS)
 
 
 class _Server(uvicorn.Server):
