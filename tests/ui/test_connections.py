@@ -205,7 +205,7 @@ def is_let_in(place: tuple[str, int]) -> bool:
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system does not tell")
 def test_who_takes_no_answer_is_let_go() -> None:
-    with listening(replace(LIMITS, most=1)) as place:
+    with listening(replace(LIMITS, most=1, window_seconds=1.5)) as place:
         asking = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
         with connected(place, asking) as connection:
             assert connection.recv(1)
@@ -264,3 +264,8 @@ def test_half_a_body_is_no_request_and_no_error(served: Workspace, tmp_path: Pat
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "scheme": "http"}
     asyncio.run(app({**scope, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 7860)}, receive, send))  # type: ignore[arg-type]
     assert {message.get("status", 499) for message in told} <= {499}
+
+
+def test_an_idle_connection_outlives_that_of_a_proxy_in_front() -> None:
+    # nginx lets go of one after 60 seconds, Caddy after 120; the other way round a request meets an end now and then.
+    assert server_of(Starlette(), lambda: None, ClientLimits()).config.timeout_keep_alive > 120
