@@ -31,6 +31,7 @@ _WRITING = tuple(
         "train/registry", "train/watch", "ui/conversations", "ui/people",
     )
 )  # fmt: skip
+_MOST_GROWN = 1 << 20  # bytes: what is megabytes long takes minutes to embed, and finds no more
 _HOURS = (1, 24, 24 * 400, 24 * 365 * 12)  # the last one leads past 2038
 
 
@@ -110,7 +111,8 @@ def mutated(content: bytes, chance: random.Random, others: Sequence[bytes]) -> t
                 target.writestr(member, some)
         return how, buffer.getvalue()
     how, changed = chance.choice(("flip", "cut", "splice", "grow")), bytearray(content)
-    for _ in range(chance.choice((1, 1, 3, 20))):
+    times = chance.choice((1, 1, 3, 20))
+    for _ in range(times):
         start = chance.randrange(len(changed) + 1)
         end = min(len(changed), start + int(2 ** chance.uniform(0, 14)))
         match how:
@@ -124,7 +126,7 @@ def mutated(content: bytes, chance: random.Random, others: Sequence[bytes]) -> t
                 begin = chance.randrange(len(other) + 1)
                 changed[start : chance.choice((start, end))] = other[begin : begin + end - start]
             case "grow":
-                most = max(1, (1 << 20) // max(1, end - start))
+                most = max(1, _MOST_GROWN // times // max(1, end - start))
                 changed[start:start] = changed[start:end] * chance.randint(1, min(most, 2000))
     return how, bytes(changed)
 
