@@ -207,7 +207,10 @@ class Permissions:
             return True
         own = kind != "workspace" and self.rights.may_read(self.user, kind, name)
         if kind == "cases" and not name.endswith(_CASES_OF):
-            return own and self._hold_all_gold(path_of(self.workspace, kind, name))
+            # All documents that cases name have to be in corpora that they may read: nothing else says whose they are.
+            seen = Workspace(self.workspace.root, self.may_read)
+            known = {one.path for one in known_documents(seen, seen.corpus_names())}
+            return own and gold_documents(path_of(self.workspace, kind, name)) <= known
         # Looked up in any case: how long a refusal takes must not tell that there is something to refuse.
         sources = made_from(self.workspace, kind, name)
         return own and sources is not None and all(self.may_read(*one) for one in sources)
@@ -217,12 +220,6 @@ class Permissions:
         sources = made_from(self.workspace, kind, name) if kind == "pairs" else frozenset()
         may_edit = self.may_read(kind, name) and self.rights.may_edit(self.user, kind, name)
         return may_edit and all(self.may_edit(*one) for one in sources or ())
-
-    def _hold_all_gold(self, file: Path) -> bool:
-        """Whether all documents that cases name are in corpora that they may read: nothing else says whose they are."""
-        seen = Workspace(self.workspace.root, self.may_read)
-        known = {one.path for one in known_documents(seen, seen.corpus_names())}
-        return gold_documents(file) <= known
 
 
 def path_of(workspace: Workspace, kind: ResourceKind, name: str) -> Path:

@@ -201,14 +201,9 @@ def server_of(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=patience_seconds,
     )
-    _share_heaps()
-    return _Server(config, started)
-
-
-def _share_heaps() -> None:
-    """Let all threads take their memory from few heaps: of glibc, many would get one that no other thread may use."""
-    if platform.libc_ver()[0] == "glibc":
+    if platform.libc_ver()[0] == "glibc":  # of which many threads would get a heap that no other one may use
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _MOST_HEAPS)
+    return _Server(config, started)
 
 
 class _Server(uvicorn.Server):

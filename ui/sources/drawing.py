@@ -300,7 +300,14 @@ def _serve(connection: Connection, limits: DrawingLimits, parent: int) -> None:
         except EOFError:
             return
         _limit_time(limits.seconds)
-        outcome = _outcome(work, arguments)
+        try:
+            outcome = work(*arguments)
+        except ReadError as error:
+            outcome = error
+        except MemoryError:
+            os._exit(1)  # there may not be enough left to say so
+        except Exception as error:  # what a library makes of a damaged page
+            outcome = ReadError(f"This page cannot be drawn: {type(error).__name__}: {one_line(error)}.")
         _limit_time(0)
         connection.send(outcome)
 
@@ -309,14 +316,3 @@ def _limit_time(seconds: float) -> None:
     """End this process when it has computed so long from now on, whatever it is at; 0 takes the limit away."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
-def _outcome(work: Callable[..., object], arguments: tuple[object, ...]) -> object:
-    try:
-        return work(*arguments)
-    except ReadError as error:
-        return error
-    except MemoryError:
-        os._exit(1)  # there may not be enough left to say so
-    except Exception as error:  # what a library makes of a damaged page
-        return ReadError(f"This page cannot be drawn: {type(error).__name__}: {one_line(error)}.")
