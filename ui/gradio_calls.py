@@ -9,7 +9,7 @@ is looked through before Gradio sees it.
 """
 
 import json
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks
+from gradio.components import HTML
 from gradio.data_classes import PredictBody
 from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.routes import App
@@ -122,14 +123,25 @@ class SessionOwners:
 
 
 class _PageSession(SessionState):
-    """What Gradio keeps of a page that is open, without the configuration of the page and the texts that it shows.
+    """What Gradio keeps of a page that is open: the values of its states, and what has changed of its components.
 
-    Those are for links to what is seen, which this app has none of: half a megabyte and more (docs/log.md).
+    Gradio would keep a configuration of the page, a list of all components and whatever any has shown as well, for
+    links to what is seen, which this app has none of: .6 MB (docs/log.md).
     """
 
     def __init__(self, page: Blocks) -> None:
         super().__init__(page)
-        self.config_values = {}
+        self.config_values.clear()
+        self.blocks_config.blocks = ChainMap({}, page.default_config.blocks)  # type: ignore[assignment]
+        self.blocks_config.fns = page.default_config.fns
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        if not isinstance(value, HTML):  # what it shows is on the page, and it takes nothing from there
+            super().__setitem__(key, value)
+            self.config_values.clear()
+
+    def _update_config(self, key: int) -> None:
+        pass
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
         pass
