@@ -42,6 +42,7 @@ from ui.api.workers import CLIENT_GONE
 
 if TYPE_CHECKING:
     import gradio as gr
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 REQUEST_ID = "x-request-id"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -131,15 +132,21 @@ def watch(service: Service) -> None:
     service.observe = observe
 
 
+def _exporter(url: str) -> "SpanExporter":
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ModuleNotFoundError:
+        raise UsageError("What sends traces is not installed.", "pip install 'domain-assistant[otel]'") from None
+    exporter: SpanExporter = OTLPSpanExporter(url)
+    return exporter
+
+
 def _traces(url: str) -> Callable[[Answer, Mapping[str, str]], None]:
     """What sends an answer to a collector: a span for the whole of it, and in that one for each of its stages.
 
     Stages follow one another, and their times are known when the answer is there; so nothing else has to know of it.
     """
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ModuleNotFoundError:
-        raise UsageError("What sends traces is not installed.", "pip install 'domain-assistant[otel]'") from None
+    exporter = _exporter(url)
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -147,7 +154,7 @@ def _traces(url: str) -> Callable[[Answer, Mapping[str, str]], None]:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     provider = TracerProvider(resource=Resource.create({"service.name": "domain-assistant"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url)))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer(__name__)
 
     def send(answer: Answer, told: Mapping[str, str]) -> None:

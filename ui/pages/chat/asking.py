@@ -228,9 +228,14 @@ class Asking:
                     yield {parts.now: asking_html(question.text, drafts, words)}
             try:
                 last = await asyncio.to_thread(self._kept, question, drafts, parts)
-            except WorkspaceError as error:  # of a full disk; whoever asked has their answer all the same
+            except WorkspaceError as error:  # of a full disk; whoever asked has their answer until they leave the page
                 _log.error("%s", error)
-                last = self._not_kept(question, drafts, parts)
+                last = {
+                    parts.now: asking_html(question.text, drafts, words)
+                    + filled("shown/components.note", text=words("chat.not_kept")),
+                    parts.conversation: question.conversation,
+                    parts.question: ready(),
+                }
             is_kept, running.conversation = True, last[parts.conversation]
             yield last
         except (GeneratorExit, asyncio.CancelledError):  # the page was left: what has come is there when it is back
@@ -261,16 +266,6 @@ class Asking:
             parts.now: turn_html(turn, self.context.text),
             parts.conversation: conversation,
             parts.listed: self.listed(user, conversation),
-            parts.question: ready(),
-        }
-
-    def _not_kept(self, question: Question, drafts: Sequence[Draft], parts: Parts) -> dict[Any, Any]:
-        """The answers, and that they will be gone with the page."""
-        words = self.context.text
-        return {
-            parts.now: asking_html(question.text, drafts, words)
-            + filled("shown/components.note", text=words("chat.not_kept")),
-            parts.conversation: question.conversation,
             parts.question: ready(),
         }
 
