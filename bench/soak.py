@@ -1,6 +1,6 @@
 """A working hour: ten people ask while documents change, and nothing fails, gets mixed up, or grows.
 
-    python -m bench.soak [--people 10] [--minutes 60] [--warm-up 15]
+    python -m bench.soak [--people 10] [--minutes 60] [--warm-up 3]
 
 The sample is served by ``assistant ui`` with the real models. Ten people ask without a pause; meanwhile
 
@@ -301,7 +301,7 @@ def soaked(soak: Soak, warm_up: float, minutes: float) -> dict[str, Any]:
         threads = [threading.Thread(target=guarded, args=(soak, work), daemon=True) for work in works]
         for thread in threads:
             thread.start()
-        time.sleep(warm_up * 60)  # of prompts and of opened pages so much is kept; it is reached by then
+        time.sleep(warm_up * 60)  # keys and values of earlier prompts are kept, up to a limit that is reached by then
         keeper = threading.Thread(target=guarded, args=(soak, partial(keep, soak, until)), daemon=True)
         keeper.start()
         parts, samples, times = parts_of(soak, psutil.Process(app.pid), until)
@@ -323,7 +323,7 @@ def soaked(soak: Soak, warm_up: float, minutes: float) -> dict[str, Any]:
 
 @click.command()
 @click.option("--people", type=click.IntRange(1, 100), default=10, show_default=True, help="Who do nothing but ask.")
-@click.option("--warm-up", type=click.FloatRange(0), default=15.0, show_default=True, help="Minutes not measured.")
+@click.option("--warm-up", type=click.FloatRange(0), default=3.0, show_default=True, help="Minutes not measured.")
 @click.option("--minutes", type=click.FloatRange(0.1), default=60.0, show_default=True)
 def main(people: int, warm_up: float, minutes: float) -> None:
     """Measure, and print one JSON object; each part of it is told on standard error when it has ended."""

@@ -31,7 +31,7 @@ from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
 from ui.context import AppContext
 from ui.people import User
-from ui.shown.components import OUTCOME_LOOKS, Badge, ListEntry, empty_html, interval
+from ui.shown.components import OUTCOME_LOOKS, Badge, ListEntry, choices_html, empty_html, interval
 from ui.shown.templates import filled
 from ui.signin import signed_in
 from ui.texts import shown_number
@@ -155,7 +155,7 @@ def reports_html(context: AppContext, views: Sequence[ReportView], chosen: str |
         facts = " · ".join((view.name, view.corpus, _cases(context, view), *worth))
         badge = _badge(context, view.status)
         entries.append(ListEntry(view.name, view.title, facts, badge, is_chosen=view.name == chosen))
-    return filled("shown/components.choices", entries=entries)
+    return choices_html(entries)
 
 
 def report_html(context: AppContext, name: str) -> Markup:

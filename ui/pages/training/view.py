@@ -27,7 +27,17 @@ from assistant.errors import AssistantError
 from assistant.models.catalogue import is_same
 from assistant.workspace import Workspace, size_of
 from ui.context import AppContext
-from ui.shown.components import Badge, ListEntry, bytes_of, day_of, duration, empty_html, interval, meta_html
+from ui.shown.components import (
+    Badge,
+    ListEntry,
+    bytes_of,
+    choices_html,
+    day_of,
+    duration,
+    empty_html,
+    interval,
+    meta_html,
+)
 from ui.shown.templates import filled
 from ui.texts import shown_number
 
@@ -178,7 +188,7 @@ def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
             parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
             facts = " · ".join(filter(None, parts))
         entries.append(ListEntry(view.name, view.name, facts, stale if view.flags else None))
-    return filled("shown/components.choices", entries=entries)
+    return choices_html(entries)
 
 
 def plot_html(context: AppContext, course: LossCurves, name: str, total: float | None = None) -> Markup:

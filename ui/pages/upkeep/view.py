@@ -16,7 +16,7 @@ from assistant.errors import ModelError
 from assistant.models.catalogue import Model, catalogue, entry_of
 from assistant.models.naming import check_engine_name, folder_here
 from ui.context import AppContext
-from ui.shown.components import Badge, ListEntry
+from ui.shown.components import Badge, ListEntry, choices_html
 from ui.shown.templates import filled
 from ui.texts import explanation, language_name, shown_number
 
@@ -52,7 +52,7 @@ def models_html(context: AppContext, chosen: str) -> Markup:
         elif folder_here(name):
             badge = Badge(context.text("models.here"))
         entries.append(ListEntry(name, name, _needs(context, model), badge))
-    return filled("shown/components.choices", entries=entries)
+    return choices_html(entries)
 
 
 def model_html(context: AppContext, name: str) -> Markup:
