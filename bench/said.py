@@ -1,0 +1,138 @@
+"""Support held against readers: sentences that models really said, each read against its passages.
+
+    python -m bench.said --workspace FOLDER [--corpus sample] [--of sample] [--mistakes]
+
+``data/sample/support_answers.jsonl`` has answers with the places of the passages that they were given from, and for
+each sentence what every reader called it: supported, partly or not (``none``: it claims nothing). Passages are found in
+a corpus of the same documents; those of other collections than the sample (``--of``) are public texts that are no part
+of the project. A sentence counts as the readers agree, and where they do not as the lower of their labels.
+Printed: how far readers agree, how many supported sentences are found (in the words of a passage, and in others), how
+many others are caught, and how often a sentence that is called supported is.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from assistant import config
+from assistant.grounding.grounder import Grounder
+from assistant.retrieval.embedder import Meaning
+from assistant.retrieval.retriever import Retriever
+from assistant.store.catalog import Catalog
+from assistant.text.words import content_stems, stems
+from assistant.types import Evidence
+from assistant.workspace import Workspace
+from bench.citations import opened
+from bench.support import passages
+from eval.statistics import interval, krippendorff_alpha
+
+ANSWERS = Path("data/sample/support_answers.jsonl")
+_ORDER = ("none", "not", "partly", "supported")
+# A sentence with so many of its words in a passage says it in the passage's words.
+_SAME_WORDS = 0.8
+
+
+@dataclass(frozen=True)
+class ReadSentence:
+    """A sentence of an answer, and what readers called it."""
+
+    answer: int
+    """Of its file; sentences of one answer are no independent draws."""
+    model: str
+    question: str
+    text: str
+    hits: tuple[Evidence, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What the most careful reader called it."""
+        return min(self.labels, key=_ORDER.index)
+
+
+def read_sentences(file: Path, corpus: str, catalog: Catalog) -> Iterator[ReadSentence]:
+    """The sentences to the documents of one collection. Raises click.ClickException where its passages are others."""
+    known = {(one.document, one.start, one.end): one for one in passages(catalog)}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        if row["corpus"] != corpus:
+            continue
+        places = [(one["document"], one["start"], one["end"]) for one in row["passages"]]
+        if lost := [place for place in places if place not in known]:
+            raise click.ClickException(f"{len(lost)} passages are cut otherwise in this corpus, the first: {lost[0]}")
+        hits = tuple(replace(known[place], rank=rank) for rank, place in enumerate(places, 1))
+        for sentence in row["sentences"]:
+            yield ReadSentence(number, row["model"], row["question"], sentence["text"], hits, tuple(sentence["labels"]))
+
+
+def grounded(sentence: ReadSentence, retriever: Retriever, least: float) -> tuple[bool, str]:
+    """Whether all of a sentence is supported as the app grounds it, and why not. The place it is cited from is free."""
+    likeness = Meaning(retriever.embedder).likeness
+    grounder = Grounder(sentence.hits, retriever.weights, least, question=sentence.question, likeness=likeness)
+    for _ in (*grounder.feed(sentence.text), *grounder.finish()):
+        pass
+    found = grounder.sentences
+    return bool(found) and all(one.supported for one in found), "; ".join(one.reason for one in found)
+
+
+def in_same_words(sentence: ReadSentence) -> bool:
+    """Whether one of the passages has nearly all words of a sentence."""
+    said = set(content_stems(sentence.text, sentence.hits[0].language))
+    held = (said & set(stems(f"{hit.context} {hit.text}", hit.language)) for hit in sentence.hits)
+    return max(map(len, held)) >= _SAME_WORDS * len(said)
+
+
+def table(judged: Sequence[tuple[ReadSentence, bool]]) -> Iterator[str]:
+    """One line for each figure, with its 95 % interval over answers and how many sentences it is of."""
+
+    def share(name: str, wanted: Callable[[ReadSentence], bool], *, held: bool) -> str:
+        some = [(one, holds is held) for one, holds in judged if wanted(one)]
+        if not some:
+            return f"{name:48} -"
+        values = [float(right) for _, right in some]
+        low, high = interval(values, [str(one.answer) for one, _ in some])
+        return f"{name:48} {sum(values) / len(values):.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
+
+    yield share("supported, found", lambda one: one.label == "supported", held=True)
+    yield share("  in the words of a passage", lambda one: one.label == "supported" and in_same_words(one), held=True)
+    yield share("  in other words", lambda one: one.label == "supported" and not in_same_words(one), held=True)
+    yield share("in part, caught", lambda one: one.label == "partly", held=False)
+    yield share("not supported, caught", lambda one: one.label in ("not", "none"), held=False)
+    shown = [one for one, holds in judged if holds]
+    for name, right in (("supported", ("supported",)), ("supported or in part", ("supported", "partly"))):
+        values = [float(one.label in right) for one in shown]
+        low, high = interval(values, [str(one.answer) for one in shown])
+        precision = sum(values) / len(values)
+        yield f"{f'of what is called supported, {name}':48} {precision:.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
+
+
+@click.command()
+@click.option("--workspace", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--corpus", default="sample", help="The corpus of the workspace with these documents.")
+@click.option("--of", "collection", default="sample", help="Whose answers.")
+@click.option("--mistakes", is_flag=True, help="Print the sentences that are judged otherwise than read.")
+def main(workspace: Path, corpus: str, collection: str, mistakes: bool) -> None:
+    """Hold support against readers."""
+    settings, _ = config.load()
+    retriever = opened(Workspace(workspace.absolute()), corpus, settings)
+    retriever.search("a search tells the retriever how large the corpus is")
+    read = list(read_sentences(ANSWERS, collection, retriever.catalog))
+    results = [(one, *grounded(one, retriever, settings.answer.support_coverage)) for one in read]
+    for model in sorted({one.model for one in read}):
+        its = [(one, holds) for one, holds, _ in results if one.model == model]
+        twice = [[float(label == "supported") for label in one.labels] for one, _ in its if len(one.labels) > 1]
+        agreement = krippendorff_alpha(twice) if twice else None
+        told = f", readers agree (alpha) {agreement:.2f}" if agreement is not None else ""
+        click.echo(f"== {model}: {len({one.answer for one, _ in its})} answers, {len(its)} sentences{told}")
+        for line in table(its):
+            click.echo(line)
+    for one, holds, why in results if mistakes else ():
+        if holds != (one.label == "supported"):
+            click.echo(f"  {one.label:9} {one.text!r}\n    {why or 'called supported'}; asked {one.question!r}")
+
+
+if __name__ == "__main__":
+    main()
