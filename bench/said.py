@@ -19,6 +19,7 @@ import click
 
 from assistant import config
 from assistant.grounding.grounder import Grounder
+from assistant.grounding.quoting import Places
 from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -68,14 +69,17 @@ def read_sentences(file: Path, corpus: str, catalog: Catalog) -> Iterator[ReadSe
             yield ReadSentence(number, row["model"], row["question"], sentence["text"], hits, tuple(sentence["labels"]))
 
 
-def grounded(sentence: ReadSentence, retriever: Retriever, least: float) -> tuple[bool, str]:
-    """Whether all of a sentence is supported as the app grounds it, and why not. The place it is cited from is free."""
-    likeness = Meaning(retriever.embedder).likeness
-    grounder = Grounder(sentence.hits, retriever.weights, least, question=sentence.question, likeness=likeness)
+def grounded(sentence: ReadSentence, retriever: Retriever, least: float) -> tuple[bool, bool, str]:
+    """Whether all of a sentence is supported, whether it is to the point too, as the app asks, and why not."""
+    likeness, weights = Meaning(retriever.embedder).likeness, retriever.weights
+    behind = Places(sentence.question, sentence.hits, retriever.embedder, weights).behind
+    grounder = Grounder(sentence.hits, weights, least, None, behind, sentence.question, likeness)
     for _ in (*grounder.feed(sentence.text), *grounder.finish()):
         pass
     found = grounder.sentences
-    return bool(found) and all(one.supported for one in found), "; ".join(one.reason for one in found)
+    is_supported = bool(found) and all(one.supported for one in found)
+    is_shown = is_supported and all(one.to_the_point for one in found)
+    return is_supported, is_shown, "; ".join(one.reason for one in found)
 
 
 def in_same_words(sentence: ReadSentence) -> bool:
@@ -122,15 +126,20 @@ def main(workspace: Path, corpus: str, collection: str, mistakes: bool) -> None:
     read = list(read_sentences(ANSWERS, collection, retriever.catalog))
     results = [(one, *grounded(one, retriever, settings.answer.support_coverage)) for one in read]
     for model in sorted({one.model for one in read}):
-        its = [(one, holds) for one, holds, _ in results if one.model == model]
-        twice = [[float(label == "supported") for label in one.labels] for one, _ in its if len(one.labels) > 1]
+        its = [found for found in results if found[0].model == model]
+        twice = [[float(label == "supported") for label in one.labels] for one, *_ in its if len(one.labels) > 1]
         agreement = krippendorff_alpha(twice) if twice else None
         told = f", readers agree (alpha) {agreement:.2f}" if agreement is not None else ""
-        click.echo(f"== {model}: {len({one.answer for one, _ in its})} answers, {len(its)} sentences{told}")
-        for line in table(its):
-            click.echo(line)
-    for one, holds, why in results if mistakes else ():
-        if holds != (one.label == "supported"):
+        click.echo(f"== {model}: {len({one.answer for one, *_ in its})} answers, {len(its)} sentences{told}")
+        for name, judged in (
+            ("called supported", [(one, supported) for one, supported, _, _ in its]),
+            ("called supported and to the point", [(one, shown) for one, _, shown, _ in its]),
+        ):
+            click.echo(f"-- {name}")
+            for line in table(judged):
+                click.echo(line)
+    for one, supported, _, why in results if mistakes else ():
+        if supported != (one.label == "supported"):
             click.echo(f"  {one.label:9} {one.text!r}\n    {why or 'called supported'}; asked {one.question!r}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from assistant.text.words import detect
 from assistant.types import Document
 from ingest.readers import Limits, read
 
@@ -62,3 +63,27 @@ def test_the_domain_is_large_and_mixed_enough() -> None:
     assert {one.language for one in read_documents} == {"en", "de"}
     assert not any(one.warnings for one in read_documents)
     assert len(rows("tone.jsonl")) >= 80
+
+
+def test_questions_in_the_other_language_keep_what_their_case_wants_and_change_the_language() -> None:
+    cases = {row["id"]: row for row in rows("cases.jsonl")}
+    others = rows("cases_other_language.jsonl")
+    assert len(others) >= 50
+    for row in others:
+        case = cases[row["id"].replace("x-", "s-")]
+        assert (row["gold"], row.get("must_include")) == (case["gold"], case.get("must_include"))
+        assert {row["language"], case["language"]} == {"en", "de"}
+        assert detect(row["question"], ("en", "de")) == row["language"], row["question"]
+        documents = {one["document"] for group in row["gold"] for one in group}
+        assert not any(document(path).language == row["language"] for path in documents)
+
+
+def test_sentences_that_readers_labelled_name_passages_that_their_document_has() -> None:
+    answers = rows("support_answers.jsonl")
+    assert {label for one in answers for said in one["sentences"] for label in said["labels"]} == {
+        "supported", "partly", "not", "none",
+    }  # fmt: skip
+    for answer in answers:
+        assert all(said["text"] and said["labels"] for said in answer["sentences"])
+        for passage in answer["passages"] if answer["corpus"] == "sample" else ():
+            assert 0 <= passage["start"] < passage["end"] <= len(document(passage["document"]).text)
