@@ -18,16 +18,13 @@ from pathlib import Path
 import click
 
 from assistant import config
-from assistant.grounding.grounder import Grounder
-from assistant.grounding.quoting import Places
 from assistant.retrieval.embedder import Meaning
-from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.words import content_stems, stems
-from assistant.types import Evidence
+from assistant.types import Evidence, Sentence
 from assistant.workspace import Workspace
 from bench.citations import opened
-from bench.support import passages
+from bench.support import grounded, passages
 from eval.statistics import interval, krippendorff_alpha
 
 ANSWERS = Path("data/sample/support_answers.jsonl")
@@ -69,14 +66,8 @@ def read_sentences(file: Path, corpus: str, catalog: Catalog) -> Iterator[ReadSe
             yield ReadSentence(number, row["model"], row["question"], sentence["text"], hits, tuple(sentence["labels"]))
 
 
-def grounded(sentence: ReadSentence, retriever: Retriever, least: float) -> tuple[bool, bool, str]:
+def verdict(found: Sequence[Sentence]) -> tuple[bool, bool, str]:
     """Whether all of a sentence is supported, whether it is to the point too, as the app asks, and why not."""
-    likeness, weights = Meaning(retriever.embedder).likeness, retriever.weights
-    behind = Places(sentence.question, sentence.hits, retriever.embedder, weights).behind
-    grounder = Grounder(sentence.hits, weights, least, None, behind, sentence.question, likeness)
-    for _ in (*grounder.feed(sentence.text), *grounder.finish()):
-        pass
-    found = grounder.sentences
     is_supported = bool(found) and all(one.supported for one in found)
     is_shown = is_supported and all(one.to_the_point for one in found)
     return is_supported, is_shown, "; ".join(one.reason for one in found)
@@ -92,25 +83,32 @@ def in_same_words(sentence: ReadSentence) -> bool:
 def table(judged: Sequence[tuple[ReadSentence, bool]]) -> Iterator[str]:
     """One line for each figure, with its 95 % interval over answers and how many sentences it is of."""
 
-    def share(name: str, wanted: Callable[[ReadSentence], bool], *, held: bool) -> str:
-        some = [(one, holds is held) for one, holds in judged if wanted(one)]
+    def share(
+        name: str, of: Callable[[ReadSentence, bool], bool], is_right: Callable[[ReadSentence, bool], bool]
+    ) -> str:
+        some = [found for found in judged if of(*found)]
         if not some:
             return f"{name:48} -"
-        values = [float(right) for _, right in some]
+        values = [float(is_right(*found)) for found in some]
         low, high = interval(values, [str(one.answer) for one, _ in some])
         return f"{name:48} {sum(values) / len(values):.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
 
-    yield share("supported, found", lambda one: one.label == "supported", held=True)
-    yield share("  in the words of a passage", lambda one: one.label == "supported" and in_same_words(one), held=True)
-    yield share("  in other words", lambda one: one.label == "supported" and not in_same_words(one), held=True)
-    yield share("in part, caught", lambda one: one.label == "partly", held=False)
-    yield share("not supported, caught", lambda one: one.label in ("not", "none"), held=False)
-    shown = [one for one, holds in judged if holds]
-    for name, right in (("supported", ("supported",)), ("supported or in part", ("supported", "partly"))):
-        values = [float(one.label in right) for one in shown]
-        low, high = interval(values, [str(one.answer) for one in shown])
-        precision = sum(values) / len(values)
-        yield f"{f'of what is called supported, {name}':48} {precision:.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
+    def found(name: str, wanted: Callable[[ReadSentence], bool]) -> str:
+        return share(name, lambda one, _: wanted(one), lambda _, holds: holds)
+
+    def caught(name: str, *labels: str) -> str:
+        return share(name, lambda one, _: one.label in labels, lambda _, holds: not holds)
+
+    def precise(name: str, *labels: str) -> str:
+        return share(f"of what is called supported, {name}", lambda _, holds: holds, lambda one, _: one.label in labels)
+
+    yield found("supported, found", lambda one: one.label == "supported")
+    yield found("  in the words of a passage", lambda one: one.label == "supported" and in_same_words(one))
+    yield found("  in other words", lambda one: one.label == "supported" and not in_same_words(one))
+    yield caught("in part, caught", "partly")
+    yield caught("not supported, caught", "not", "none")
+    yield precise("supported", "supported")
+    yield precise("supported or in part", "supported", "partly")
 
 
 @click.command()
@@ -124,7 +122,11 @@ def main(workspace: Path, corpus: str, collection: str, mistakes: bool) -> None:
     retriever = opened(Workspace(workspace.absolute()), corpus, settings)
     retriever.search("a search tells the retriever how large the corpus is")
     read = list(read_sentences(ANSWERS, collection, retriever.catalog))
-    results = [(one, *grounded(one, retriever, settings.answer.support_coverage)) for one in read]
+    embedder, weights, least = retriever.embedder, retriever.weights, settings.answer.support_coverage
+    likeness = Meaning(embedder).likeness
+    results = [
+        (one, *verdict(grounded(one.text, one.question, one.hits, embedder, weights, likeness, least))) for one in read
+    ]
     for model in sorted({one.model for one in read}):
         its = [found for found in results if found[0].model == model]
         twice = [[float(label == "supported") for label in one.labels] for one, *_ in its if len(one.labels) > 1]

@@ -37,7 +37,7 @@ from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.text.quantities import quantities
 from assistant.text.sentences import sentence_spans
-from assistant.types import Evidence
+from assistant.types import Evidence, Sentence
 from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
 from eval.metrics.grounding import CheckerFigures, CheckerReport, Rate, write_checker_report
@@ -258,11 +258,25 @@ def are_shown(some: Iterable[Answer], embedder: Embedder, least: float) -> Itera
     """Each answer with whether it is grounded as the app does it, all of it supported."""
     likeness = Meaning(embedder).likeness
     for answer in some:
-        behind = Places(answer.question, answer.hits, embedder, even).behind
-        grounder = Grounder(answer.hits, even, least, None, behind, answer.question, likeness)
-        for _ in (*grounder.feed(answer.sentence), *grounder.finish()):
-            pass
-        yield answer, bool(grounder.sentences) and all(sentence.supported for sentence in grounder.sentences)
+        sentences = grounded(answer.sentence, answer.question, answer.hits, embedder, even, likeness, least)
+        yield answer, bool(sentences) and all(sentence.supported for sentence in sentences)
+
+
+def grounded(
+    said: str,
+    question: str,
+    hits: Sequence[Evidence],
+    embedder: Embedder,
+    weights: Weights,
+    likeness: Likeness,
+    least: float,
+) -> list[Sentence]:
+    """The sentences of an answer to a question, held against its passages as the app does it."""
+    behind = Places(question, hits, embedder, weights).behind
+    grounder = Grounder(hits, weights, least, None, behind, question, likeness)
+    for _ in (*grounder.feed(said), *grounder.finish()):
+        pass
+    return grounder.sentences
 
 
 def by_class(shown: Sequence[tuple[Answer, bool]]) -> Iterator[str]:
