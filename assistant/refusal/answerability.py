@@ -201,12 +201,11 @@ def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str
     ]
     # Written as a name, or in German as a noun; at the beginning of a sentence every word is. Who writes all in
     # capitals marks nothing with them.
+    marks = asked != asked.upper()
     sure = {
         word
         for word, begins in candidates
-        if asked != asked.upper()
-        and len(word) > 1
-        and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
+        if marks and len(word) > 1 and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
     }
     if detect(question, {*retriever.languages, "en", "de"}) == "en":
         others = [word for word, _ in candidates if word not in sure and _may_be_noun(word)]
