@@ -9,14 +9,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from assistant.answer.evidence import EvidenceSearch
+from assistant.answer.evidence import Cited, EvidenceSearch
 from assistant.config import AnswerSettings, EngineSettings
-from assistant.conversation.followups import Rewriting, latest, rewritten, rewritten_by_model
+from assistant.conversation.followups import Rewriting, latest, rewritten, rewritten_by_model, translated
 from assistant.conversation.smalltalk import reply
 from assistant.engines import Engine
-from assistant.engines.opening import reads
+from assistant.engines.opening import reads, speaks
 from assistant.engines.thinking import answer_in
-from assistant.errors import PromptTooLongError
+from assistant.errors import ModelError, PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.notes import version_notes, warning_notes
@@ -24,11 +24,13 @@ from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence, fitting_history
-from assistant.refusal import closest_text, declines, in_other_languages, looked_for, open_part, refusal_text
+from assistant.refusal import closest_text, declines, elsewhere, looked_for, open_part, refusal_text
 from assistant.refusal.answerability import Verdict, judge
 from assistant.retrieval.editions import with_newest
 from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever, refuse_long
+from assistant.text.languages import LANGUAGES
+from assistant.text.words import answered_in
 from assistant.types import (
     Answer,
     Checked,
@@ -73,6 +75,8 @@ class _Course:
     started: float
     timings: dict[str, float] = field(default_factory=dict)
     like_checked: tuple[str, ...] = ()
+    missing: Sequence[str] = ()
+    """Words of the question that no passage found holds."""
     parts: Sequence[QuestionPart] = ()
     """Of a question that joins several."""
 
@@ -82,8 +86,9 @@ class _Course:
         return tuple(filter(None, (self.rewriting.standalone, self.rewriting.fallback)))
 
     def done(self, step: str) -> None:
-        """A step ends now; what it took is what no earlier one took."""
-        self.timings[step] = time.perf_counter() - self.started - sum(self.timings.values())
+        """A step ends now; what it took is what no earlier one took. A step that is taken twice takes both times."""
+        took = time.perf_counter() - self.started - sum(self.timings.values())
+        self.timings[step] = self.timings.get(step, 0.0) + took
 
     def answer(self, text: str, hits: Sequence[Evidence], trace: Trace) -> Answer:
         return Answer(
@@ -153,28 +158,34 @@ class Assistant:
             return
         course = _Course(question, adapter, self._rewriting(question, history), started)
         course.done("rewrite")
-        standalone = course.rewriting.standalone
+        answer = yield from self._answered(course, history, only)
+        if (answer.refused or answer.hedged) and not answer.checked:
+            answer = self._with_other_languages(answer, course, only)
+        yield answer
+
+    def _answered(
+        self, course: _Course, history: Sequence[Message], only: Filter | None
+    ) -> Generator[Update, None, Answer]:
+        """The way of a question that stands by itself; returns its answer."""
+        question, standalone = course.question, course.rewriting.standalone
         found = self._evidence.found(question, course.rewriting, only)
         course.done("retrieve")
         trace = Trace(course.searched, course.rewriting.rule, tuple(found.hits), {})
         if found.computed:
-            yield self._as_computed(course, (found.computed,), found.hits, trace)
-            return
+            return self._as_computed(course, (found.computed,), found.hits, trace)
         if self._checked and not only:  # who chose the documents gets those
             known, course.like_checked = self._checked.about(standalone, self.retriever)
             if known:
-                yield self._as_accepted(course, known, found.hits, trace)
-                return
+                return self._as_accepted(course, known, found.hits, trace)
         verdict = judge(standalone, found.hits, self.retriever, self._answering)
+        course.missing = verdict.missing
         course.done("judge")
         trace = replace(trace, judgement=verdict.judgement)
         if not (verdict.answerable or found.before):  # a follow-up has the section that was cited before
-            yield self._refused(course, found.hits, verdict.reason, trace, verdict)
-            return
+            return self._refused(course, found.hits, verdict.reason, trace, verdict)
         hits = self._evidence.for_prompt(found, standalone, only)
         if not found.parts and (total := self._evidence.sum_of(question, course.rewriting, hits, verdict.judgement)):
-            yield self._as_computed(course, total, hits, trace)
-            return
+            return self._as_computed(course, total, hits, trace)
         prompt = self._prompt(question, history, hits)
         trace = replace(
             trace,
@@ -192,8 +203,8 @@ class Assistant:
         course.done("generate")
         answer = self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
         if answer.hedged:
-            answer = replace(answer, notes=(*self._what_helps(question, verdict.missing), *answer.notes))
-        yield answer
+            answer = replace(answer, notes=(*looked_for(question, self._answering, verdict.missing), *answer.notes))
+        return answer
 
     def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence], trace: Trace) -> Answer:
         """A checked answer, held against its passages as they are now."""
@@ -369,13 +380,49 @@ class Assistant:
         self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None
     ) -> Answer:
         text = refusal_text(course.question, self._answering, verdict.missing if verdict else ())
-        notes = self._what_helps(course.question)
-        return replace(course.answer(text, nearest, trace), refused=True, refusal_reason=reason, notes=notes)
+        return replace(course.answer(text, nearest, trace), refused=True, refusal_reason=reason)
 
-    def _what_helps(self, question: str, missing: Sequence[str] = ()) -> tuple[str, ...]:
-        """Which words of a question no passage has, and in which other languages documents are."""
-        others = in_other_languages(question, self._answering, self.retriever.languages)
-        return (*looked_for(question, self._answering, missing), *others)
+    def _with_other_languages(self, answer: Answer, course: _Course, only: Filter | None) -> Answer:
+        """With the closest places of documents in other languages, across which a search finds little.
+
+        The base model puts the question into theirs. It is not asked for an answer in them: of 20 that it gave there
+        12 were wrong, while the places hold what was asked for where the documents do (docs/log.md).
+        """
+        own = answered_in(course.question, LANGUAGES)
+        languages = [one for one in self.retriever.languages if one in LANGUAGES and one != own]
+        if not own or (only and "language" in only.metadata):
+            return answer
+        asked: dict[str, str] = {one: self._translated(course, one) for one in languages}
+        notes = (*answer.notes, *elsewhere(course.question, self._answering, asked))
+        others = self._evidence.closest({one: its for one, its in asked.items() if its}, only)
+        course.done("retrieve")
+        answer = replace(answer, timings=dict(course.timings), notes=notes)
+        if not others.sentences:
+            return answer
+        places = others if answer.refused else Cited(answer.hits, answer.sentences).with_more(others)
+        notes = tuple(one for one in notes if one not in looked_for(course.question, self._answering, course.missing))
+        text = closest_text(course.question, self._answering, places.sentences, places.hits)
+        return replace(
+            answer,
+            text=text,
+            sentences=places.sentences,
+            hits=places.hits,
+            refused=False,
+            refusal_reason="",
+            hedged=True,
+            notes=notes,
+        )
+
+    def _translated(self, course: _Course, language: str) -> str:
+        """The question in another language; empty where no model that reads is there to put it into that."""
+        if not (reads(self._generation) and speaks(self._generation)):
+            return ""
+        try:
+            return translated(course.rewriting.standalone, language, self._opened_engine)
+        except ModelError:  # what the documents say without it stands
+            return ""
+        finally:
+            course.done("translate")
 
     @property
     def _opened_engine(self) -> Engine:

@@ -40,6 +40,24 @@ class Found:
     """What a follow-up asks for, if it is a sum of what was said before."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """Evidence, and what it says."""
+
+    hits: tuple[Evidence, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
+
+    def with_more(self, other: "Cited") -> "Cited":
+        """With others behind them: their ranks go on from there."""
+        last = max((hit.rank for hit in self.hits), default=0)
+        hits = [replace(hit, rank=last + hit.rank) for hit in other.hits]
+        sentences = [
+            replace(one, citations=tuple(replace(cited, hit=last + cited.hit) for cited in one.citations))
+            for one in other.sentences
+        ]
+        return Cited((*self.hits, *hits), (*self.sentences, *sentences))
+
+
 class EvidenceSearch:
     """Finds evidence in one corpus, in the ways that a question and the conversation before it ask for."""
 
@@ -93,6 +111,20 @@ class EvidenceSearch:
     def places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:
         """The places of the evidence by how well they fit a question."""
         return Places(question, shown, self._retriever.embedder, self._retriever.weights, before)
+
+    def closest(self, asked: Mapping[str, str], only: Filter | None) -> Cited:
+        """What comes closest to a question as it was ``asked`` in each of some languages, in the documents of that.
+
+        Nothing where these hardly answer it.
+        """
+        closest = Cited()
+        for language, question in asked.items():
+            its = replace(only or Filter(), metadata={**(only.metadata if only else {}), "language": language})
+            found = self.found(question, Rewriting(question), its)
+            if judge(question, found.hits, self._retriever, self._answering).answerable:
+                hits = self.for_prompt(found, question, its)
+                closest = closest.with_more(Cited(tuple(hits), self.places(question, hits).closest()))
+        return closest
 
     def parts(self, found: Found, shown: Sequence[Evidence]) -> list[QuestionPart]:
         """The questions that are joined, each with its places in what is shown, and what its own evidence is worth."""

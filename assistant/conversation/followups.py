@@ -21,7 +21,7 @@ from itertools import accumulate, takewhile
 
 from assistant.conversation.smalltalk import agrees, is_courtesy, offered, small_talk, without_courtesy
 from assistant.engines import Engine
-from assistant.text.languages import LANGUAGES
+from assistant.text.languages import LANGUAGES, data
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
 from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import answered_in, content_stems, detect, words
@@ -55,6 +55,10 @@ _REWRITE = (
 _REWRITE_MESSAGES = 4
 _REWRITE_CHARACTERS = 600
 _REWRITE_TOKENS = 64  # a question has fewer
+_TRANSLATE = (
+    "Translate the question of the user into {language}. Keep names of products, numbers and amounts as they are. Reply"
+    " with the translation alone."
+)
 # A small model answers the question, or makes one up, as soon as it says more words that nobody said.
 _LEAST_KNOWN = 0.6
 # Nobody asks more at once; a page that was pasted does.
@@ -308,14 +312,29 @@ def rewritten_by_model(question: str, history: Sequence[Message], engine: Engine
     turns = [*history[-_REWRITE_MESSAGES:], Message("user", question)]
     said = [f"{turn.role.capitalize()}: {turn.content[:_REWRITE_CHARACTERS]}" for turn in turns]
     asked = harmless("\n".join([*said, "", f"Last question: {question}"]), engine.control_tokens)
-    (reply,) = engine.complete([[Message("system", _REWRITE), Message("user", asked)]], _REWRITE_TOKENS)
-    line = next((line.strip() for line in well_formed(reply).splitlines() if line.strip()), "")
+    line = _line(engine, _REWRITE, asked)
     stems = set(content_stems(line, "en"))
     past = set(content_stems(" ".join(turn.content for turn in history[-_REWRITE_MESSAGES:]), "en"))
     known = stems & (past | set(content_stems(question, "en")))
     if not stems & past or len(known) < _LEAST_KNOWN * len(stems):
         return None
     return Rewriting(line, "written anew by the model")
+
+
+def translated(question: str, language: str, engine: Engine) -> str:
+    """A question in another of our languages, as a model puts it; empty when what it says is not in that language.
+
+    Raises what ``Engine.complete`` raises.
+    """
+    order = _TRANSLATE.format(language=data("en", "answers")[f"in_{language}"])
+    line = _line(engine, order, harmless(question, engine.control_tokens))
+    return line if detect(line, LANGUAGES) == language else ""
+
+
+def _line(engine: Engine, order: str, asked: str) -> str:
+    """The first line that a model says to a text."""
+    (reply,) = engine.complete([[Message("system", order), Message("user", asked)]], _REWRITE_TOKENS)
+    return next((line.strip() for line in well_formed(reply).splitlines() if line.strip()), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A refusal begins with the words of the house, which models are trained on, and s
 in no passage.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, data
@@ -36,17 +36,22 @@ def looked_for(question: str, settings: AnswerSettings, missing: Sequence[str]) 
     return (words["looked_for"].format(words=listed),)
 
 
-def in_other_languages(question: str, settings: AnswerSettings, languages: Iterable[str]) -> tuple[str, ...]:
-    """That documents are in other ``languages`` too, where a question finds little, in the language of a refusal.
+def elsewhere(question: str, settings: AnswerSettings, asked: Mapping[str, str]) -> tuple[str, ...]:
+    """What was ``asked`` in other languages of the documents, by language, where a question finds little.
 
-    Nothing where there are none that we have a name for.
+    In the language of a refusal. Of a language in which nothing could be asked, that documents are in it too.
     """
     own = answered_in(question, settings.refusal)
-    others = [one for one in languages if one in LANGUAGES and one != own]
-    if own not in LANGUAGES or not others:
+    if own not in LANGUAGES:
         return ()
     words = data(own, "answers")
-    return (words["elsewhere"].format(languages=", ".join(words[f"in_{one}"] for one in others)),)
+    searched = [
+        words["searched"].format(language=words[f"in_{one}"], question=words["quoted"].format(its))
+        for one, its in asked.items()
+        if its
+    ]
+    left = ", ".join(words[f"in_{one}"] for one, its in asked.items() if not its)
+    return (*searched, *([words["elsewhere"].format(languages=left)] if left else []))
 
 
 def closest_text(

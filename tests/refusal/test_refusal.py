@@ -4,7 +4,7 @@ import pytest
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal import closest_text, declines, in_other_languages, may_decline, refusal_text
+from assistant.refusal import closest_text, declines, elsewhere, may_decline, refusal_text
 from assistant.types import Citation, Sentence
 
 EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"
@@ -59,7 +59,7 @@ def test_a_refusal_is_known_by_its_beginning(settings: Settings) -> None:
 
 
 def test_documents_in_other_languages_are_told_in_the_language_of_the_question(settings: Settings) -> None:
-    (told,) = in_other_languages(DE, settings.answer, ("en", "de", "nl"))
-    assert "Fragen Sie auch auf Englisch." in told and "Deutsch" not in told
-    assert in_other_languages(DE, settings.answer, ("de", "nl")) == ()
-    assert in_other_languages(EN, settings.answer, ("en",)) == ()
+    searched, left = elsewhere(DE, settings.answer, {"en": "What about hail?", "fr": ""})
+    assert searched == "Auch gesucht, in Dokumenten auf Englisch: „What about hail?“"
+    assert "Fragen Sie auch auf Französisch." in left and "Englisch" not in left
+    assert elsewhere(DE, settings.answer, {}) == elsewhere("?", settings.answer, {"en": ""}) == ()
