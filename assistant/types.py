@@ -360,6 +360,8 @@ class Answer:
     """Of an answer that someone has checked, given again as it was accepted."""
     like_checked: tuple[str, ...] = ()
     """Questions near this one that have a checked answer."""
+    translations: tuple[str, ...] = ()
+    """The question as it was put into other languages, in whose documents it was searched for too."""
     adapter: str | None = None
     """Name of the adapter that was asked; None for the base model."""
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -389,14 +389,15 @@ class Assistant:
         12 were wrong, while the places hold what was asked for where the documents do (docs/log.md).
         """
         own = answered_in(course.question, LANGUAGES)
-        languages = [one for one in self.retriever.languages if one in LANGUAGES and one != own]
+        languages: list[str] = [one for one in self.retriever.languages if one in LANGUAGES and one != own]
         if not own or (only and "language" in only.metadata):
             return answer
-        asked: dict[str, str] = {one: self._translated(course, one) for one in languages}
-        notes = (*answer.notes, *elsewhere(course.question, self._answering, asked))
-        others = self._evidence.closest({one: its for one, its in asked.items() if its}, only)
+        asked = {one: its for one in languages if (its := self._translated(course, one))}
+        left = [one for one in languages if one not in asked]
+        notes = (*answer.notes, *elsewhere(course.question, self._answering, left))
+        others = self._evidence.closest(asked, only)
         course.done("retrieve")
-        answer = replace(answer, timings=dict(course.timings), notes=notes)
+        answer = replace(answer, timings=dict(course.timings), notes=notes, translations=tuple(asked.values()))
         if not others.sentences:
             return answer
         places = others if answer.refused else Cited(answer.hits, answer.sentences).with_more(others)

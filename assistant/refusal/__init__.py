@@ -6,7 +6,7 @@ A refusal begins with the words of the house, which models are trained on, and s
 in no passage.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, data
@@ -36,22 +36,13 @@ def looked_for(question: str, settings: AnswerSettings, missing: Sequence[str]) 
     return (words["looked_for"].format(words=listed),)
 
 
-def elsewhere(question: str, settings: AnswerSettings, asked: Mapping[str, str]) -> tuple[str, ...]:
-    """What was ``asked`` in other languages of the documents, by language, where a question finds little.
-
-    In the language of a refusal. Of a language in which nothing could be asked, that documents are in it too.
-    """
-    own = answered_in(question, settings.refusal)
-    if own not in LANGUAGES:
+def elsewhere(question: str, settings: AnswerSettings, languages: Iterable[str]) -> tuple[str, ...]:
+    """That documents are in these ``languages`` too, where a question finds little, in the language of a refusal."""
+    own, others = answered_in(question, settings.refusal), list(languages)
+    if own not in LANGUAGES or not others:
         return ()
     words = data(own, "answers")
-    searched = [
-        words["searched"].format(language=words[f"in_{one}"], question=words["quoted"].format(its))
-        for one, its in asked.items()
-        if its
-    ]
-    left = ", ".join(words[f"in_{one}"] for one, its in asked.items() if not its)
-    return (*searched, *([words["elsewhere"].format(languages=left)] if left else []))
+    return (words["elsewhere"].format(languages=", ".join(words[f"in_{one}"] for one in others)),)
 
 
 def closest_text(

@@ -74,6 +74,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "small_talk": answer.small_talk,
         "checked": {"by": checked.by, "date": checked.date.isoformat()} if (checked := answer.checked) else None,
         "like_checked": list(answer.like_checked),
+        "translations": list(answer.translations),
         "notes": list(answer.notes),
         "answer": answer.text,
         "sentences": sentences,

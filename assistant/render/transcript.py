@@ -87,7 +87,8 @@ def answer_lines(answer: Answer) -> list[str]:
     """An answer: sentences with footnotes, then the sources they cite; or a refusal with the nearest passages."""
     checked = [f"(checked by {visible(one.by)}, {one.date})" for one in [answer.checked] if one]
     checked += [f"(A checked answer is there for: {visible(like)})" for like in answer.like_checked]
-    notes = [*checked, *(f"({visible(note)})" for note in answer.notes)]
+    searched = [f"(Also searched for: {visible(one)})" for one in answer.translations]
+    notes = [*checked, *(f"({visible(note)})" for note in answer.notes), *searched]
     if answer.refused:
         lines = [visible(marked_text(answer), keep_lines=True), f"({answer.refusal_reason})", *notes]
         if answer.sentences:

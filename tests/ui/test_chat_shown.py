@@ -195,6 +195,14 @@ def test_what_comes_closest_is_a_list_of_places_and_no_answer() -> None:
     assert lines == said.splitlines()
 
 
+@pytest.mark.parametrize("shown", [{"refused": True}, {"hedged": True}])
+def test_a_question_that_was_put_into_another_language_is_asked_in_that_at_a_click(shown: dict[str, bool]) -> None:
+    told = "Ist <b>Hagel</b> versichert?"
+    soup = parsed(answer_html(answer(text="I can't.", translations=(told,), **shown), "cars", words))
+    (button,) = soup.select("[data-do=suggest]")
+    assert button["data-question"] == button.text == told and words("chat.translations") in soup.text
+
+
 def test_what_is_known_behind_a_refusal_is_cited_on_the_page_in_the_copy_and_in_the_file() -> None:
     said = f"I can't find an answer. {SUPPORTED.text}"
     known = answer(text=said, sentences=(SUPPORTED,), refused=True)
