@@ -18,6 +18,7 @@ from assistant.config import DeviceSettings, Settings
 from assistant.engines import warm_up
 from assistant.errors import AssistantError, IdentityError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
+from assistant.retrieval.served import ServedReranker
 from assistant.store.catalog import Catalog
 from assistant.text.printing import counted
 from assistant.workspace import Workspace
@@ -113,8 +114,20 @@ def _disk(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # n
 def _embedder(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
     embedder = Embedder(settings.embedder, settings.device)
     length = embedder.embed_question("probe").shape[0]
-    message = f"{settings.embedder.model} ({embedder.folder}): {length} dimensions, {embedder.tokens.window} tokens"
+    where = settings.embedder.url or embedder.folder
+    message = f"{settings.embedder.model} ({where}): {length} dimensions, {embedder.tokens.window} tokens"
     yield Diagnosis("embedder", "ok", message)
+
+
+@_check("reranker")
+def _reranker(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
+    retrieval = settings.retrieval
+    if retrieval.reranker_url:
+        ServedReranker(retrieval).scores("probe", ["probe"])
+        named = retrieval.reranker or "a reranker"
+        yield Diagnosis(
+            "reranker", "ok", f"{named} ({retrieval.reranker_url}) orders the best {retrieval.rerank_candidates} hits"
+        )
 
 
 @_check("engine")
@@ -141,18 +154,23 @@ def _engine(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  #
         yield Diagnosis("answers", "ok", told, remedy)
 
 
-@_check("engine address")
-def _address(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
-    from assistant.engines.client import checked_urls, is_this_machine
+@_check("addresses")
+def _addresses(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
     from assistant.engines.opening import uses_server
+    from assistant.models.servers import checked_urls, embedder_access, engine_access, is_this_machine, reranker_access
 
-    for url in checked_urls(settings.engine.url) if uses_server(settings.engine) else ():
-        if is_this_machine(url):
-            continue
-        message = f"questions and passages are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
-        yield Diagnosis(
-            "engine address", "warning", message, "Trust that server, or set engine.url to another or none."
-        )
+    embedder, reranker = settings.embedder, settings.retrieval
+    for name, access, is_used, what in (
+        ("engine", engine_access(settings.engine), uses_server(settings.engine), "questions and passages"),
+        ("embedder", embedder_access(embedder), bool(embedder.url), "documents and questions"),
+        ("reranker", reranker_access(reranker), bool(reranker.reranker_url), "questions and passages"),
+    ):
+        for url in checked_urls(access) if is_used else ():
+            if is_this_machine(url):
+                continue
+            message = f"{what} are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
+            remedy = f"Trust that server, or set {access.prefix}url to another or none."
+            yield Diagnosis(f"{name} address", "warning", message, remedy)
 
 
 @_check("app address")

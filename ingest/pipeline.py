@@ -116,7 +116,7 @@ def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebui
         if not rebuild:
             raise
         return configured
-    if is_chosen and own is not configured:
+    if is_chosen and own.settings != configured.settings:
         note(f"The corpus keeps its embedder, {live.embedder}: {configured.settings.model} takes over with --rebuild.")
     return own
 

@@ -65,7 +65,7 @@ def ingest_command(
     from ingest.pipeline import ingest
     from ingest.report import complaints, print_report
 
-    if settings.embedder.model in catalogue() and not dry_run:
+    if settings.embedder.model in catalogue() and not settings.embedder.url and not dry_run:
         models.fetch(settings.embedder.model)
     report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
     if not as_json:

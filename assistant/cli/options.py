@@ -199,7 +199,7 @@ def opened_service(workspace: Workspace, corpora: Sequence[str], settings: Setti
     from assistant import models
     from assistant.service import open_corpus, open_service
 
-    if settings.retrieval.reranker:
+    if settings.retrieval.reranker and not settings.retrieval.reranker_url:
         models.embedder_folder(settings.retrieval.reranker)
     for corpus in corpora:
         open_corpus(workspace, corpus).close()

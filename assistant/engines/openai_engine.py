@@ -1,10 +1,5 @@
 """Models behind servers that speak OpenAI's protocol: vLLM, llama.cpp, Ollama; an adapter is a model's name there.
 
-Of several servers the one that is up and has least to do is asked. One that is down, busy or failing gives way to the
-next, as long as it has said nothing; when none has answered, they are asked again, later each time and not before the
-moment that they name themselves. A single one that is silent is not asked again: it may still be at work, and asking
-again would double that.
-
 The server applies its own chat template, and is asked not to let the model think unless ``engine.thinking`` says so.
 What it thinks all the same comes in a field of its own, or before the answer.
 
@@ -13,33 +8,39 @@ tokenizer in it; else they are estimated.
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from threading import Event, Lock
-from typing import TYPE_CHECKING, TypeVar
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import EngineSettings
-from assistant.engines.client import ListedModel, Server, SilentError, Unanswered, checked_urls, seconds_to_wait
-from assistant.engines.thinking import Speech, answer_in, has_unmarked_thought, spoken
+from assistant.engines.thinking import CLOSING, OPENING, Speech, answer_in, has_unmarked_thought, spoken
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
+from assistant.models.servers import (
+    Access,
+    RefusedError,
+    Server,
+    ServerPool,
+    Sleep,
+    Unanswered,
+    engine_access,
+    read,
+    reason_in,
+)
 from assistant.text.printing import visible
 from assistant.types import Message
-from assistant.work.progress import note
 
 if TYPE_CHECKING:
     from assistant.engines.template import ChatTemplate
-
-T = TypeVar("T")
-R = TypeVar("R")
-Sleep = Callable[[float], None]
 
 # What Ollama reads unless told otherwise; it cuts longer prompts without a word.
 _UNSTATED_WINDOW = 4096
@@ -48,6 +49,14 @@ _LOWEST_ESTIMATE = 0.75
 _NAMES_SHOWN = 10  # an error is one line
 # What chat templates put around each turn.
 _TOKENS_A_TURN = 6
+# Of a server that takes no adapters while it runs, or finds none in the folder.
+_NOT_TAKEN = frozenset({400, 403, 404, 405})
+_VLLM = "vllm"
+# How vLLM ends an answer that it could not finish.
+_GIVEN_UP = frozenset({"abort", "error"})
+_OUT_OF_TOKENS = "length"
+# vLLM, SGLang and llama.cpp know it, Ollama passes over it, OpenAI refuses it.
+_SWITCH = "chat_template_kwargs"
 CONTROL_TOKENS = frozenset(
     token
     for family in yaml.safe_load(Path(__file__).with_name("control_tokens.yaml").read_text(encoding="utf-8")).values()
@@ -56,73 +65,169 @@ CONTROL_TOKENS = frozenset(
 """Texts that the chat templates of well-known models are made of; in a document they may not stand as such."""
 
 
-class _Servers:
-    """Servers that run the same models."""
+class _ListedModel(BaseModel):
+    """A model or adapter as the server lists it."""
 
-    def __init__(self, settings: EngineSettings, sleep: Sleep) -> None:
-        self.all = [Server(url, settings) for url in checked_urls(settings.url)]
-        self._attempts = settings.attempts
-        self._sleep = sleep
-        self._lock = Lock()
-        self._at_work = Counter[Server]()
-        """Requests that each is answering."""
-        self._failures = Counter[Server]()
-        """Of each since it last answered."""
-        self._rests_until: dict[Server, float] = {}
-        """Monotonic seconds, of those that failed."""
+    id: str
+    max_model_len: Any = None
+    meta: Any = None
+    owned_by: Any = None
 
-    def asked(self, once: Callable[[Server], Generator[T, None, R]]) -> Generator[T, None, R]:
-        """What ``once`` gives and returns at one of the servers; at another one as long as it raises Unanswered.
+    @property
+    def window(self) -> int | None:
+        """Tokens of prompt and answer together, as vLLM and llama.cpp state them; None where nothing is stated."""
+        stated = self.max_model_len or (self.meta.get("n_ctx") if isinstance(self.meta, dict) else None)
+        return stated if isinstance(stated, int) else None
 
-        Raises what else ``once`` raises, and ModelError when each server has been asked ``engine.attempts`` times.
+
+class _ModelList(BaseModel):
+    data: tuple[_ListedModel, ...]
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+    # Thoughts, by the names that vLLM, llama.cpp and SGLang or Ollama have for them.
+    reasoning_content: Any = None
+    reasoning: Any = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta = _Delta()
+    finish_reason: str | None = None
+
+
+class _Event(BaseModel):
+    choices: tuple[_Choice, ...] = ()
+    error: Any = None
+
+    @property
+    def words(self) -> str:
+        return (self.choices[0].delta.content if self.choices else None) or ""
+
+    @property
+    def is_thought(self) -> bool:
+        delta = self.choices[0].delta if self.choices else _Delta()
+        return bool(delta.reasoning_content or delta.reasoning)
+
+    @property
+    def end(self) -> str:
+        """Why the answer ends here; empty while it goes on."""
+        return (self.choices[0].finish_reason if self.choices else None) or ""
+
+
+class _ChatServer(Server):
+    """A server that completes chats."""
+
+    def __init__(self, url: str, access: Access) -> None:
+        """Raises ConfigError for a key that cannot be used."""
+        super().__init__(url, access)
+        self.listed: tuple[_ListedModel, ...] = ()
+        """What it listed last."""
+        self._takes_switch: bool | None = None
+        """Whether it knows what is told to its chat template; None before its first answer."""
+
+    def model(self, name: str) -> _ListedModel | None:
+        """The model or adapter of a name, as the server lists it; None where it does not.
+
+        A server that keeps no list has whatever it is asked for. Raises what ``words`` raises.
         """
-        tried = Counter[Server]()
-        while True:
-            with self._chosen(tried) as server:
-                try:
-                    result = yield from once(server)
-                except (Unanswered, SilentError) as error:
-                    failure = error
-                else:
-                    self._rests_until.pop(server, None)
-                    self._failures.pop(server, None)
-                    return result
-            tried[server] += 1
-            self._failures[server] += 1
-            after = failure.retry_after if isinstance(failure, Unanswered) else ""
-            self._rests_until[server] = time.monotonic() + seconds_to_wait(after, self._failures[server])
-            if any(tried[other] < tried[server] for other in self.all):
-                note(f"{server.url}: {str(failure).rstrip('.')}; another server is asked.")
-            elif isinstance(failure, SilentError):
-                raise failure
-            else:
-                self._wait(server, tried[server], failure)
+        found = _named(name, self.listed)
+        if found is None:  # it may have been loaded since
+            listed = self._models()
+            if listed is None:
+                return _ListedModel(id=name)
+            self.listed = listed
+            found = _named(name, listed)
+        return found
 
-    @contextmanager
-    def _chosen(self, tried: Mapping[Server, int]) -> Iterator[Server]:
-        """The one that has failed this question least often, does not rest, and has least to do; one thing more now."""
-        with self._lock:
-            now = time.monotonic()
-            server = min(
-                self.all, key=lambda one: (tried.get(one, 0), self._rests_until.get(one, 0) > now, self._at_work[one])
-            )
-            self._at_work[server] += 1
+    def take_adapter(self, name: str, folder: Path) -> _ListedModel | None:
+        """The adapter in a folder, which a vLLM that sees it too may load while it runs; None elsewhere.
+
+        vLLM does with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. Raises what ``words`` raises.
+        """
+        if not any(model.owned_by == _VLLM for model in self.listed):
+            return None
+        place = {"lora_name": name, "lora_path": str(folder.resolve())}
+        with self.response("POST", "load_lora_adapter", place) as response:
+            if response.status_code in _NOT_TAKEN:
+                return None
+            self.refuse(response)
+        return self.model(name)
+
+    def _models(self) -> tuple[_ListedModel, ...] | None:
+        with self.response("GET", "models") as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            self.refuse(response)
+            try:
+                return _ModelList.model_validate_json(read(response)).data
+            except ValidationError:
+                self.complain("its list of models is none")
+
+    def words(self, body: dict[str, Any], thinks: bool = False) -> Generator[str, None, bool]:
+        """An answer to a chat request as it comes, and in the end whether the server cut it, out of tokens.
+
+        ``thinks`` is told to the server's chat template, unless the server knows no such field. Thoughts that come in a
+        field of their own leave a mark before the answer, and an empty piece for each of their words.
+        Closing the generator closes the connection: the server stops.
+
+        Raises Unanswered when the server is down, busy or failing and has said nothing; ModelError when it refuses,
+        talks nonsense, is silent (SilentError), or stops in the middle.
+        """
+        body = {**body, "stream": True}
+        if self._takes_switch is not False:
+            switch = {_SWITCH: {"enable_thinking": thinks, "thinking": thinks}}
+            try:
+                return (yield from self._chat({**body, **switch}))
+            except RefusedError:
+                if self._takes_switch:
+                    raise
+        return (yield from self._chat(body))
+
+    def _chat(self, body: dict[str, Any]) -> Generator[str, None, bool]:
+        end, begun, thinking = "", False, False
         try:
-            yield server
-        finally:
-            with self._lock:
-                self._at_work[server] -= 1
+            with self.response("POST", "chat/completions", body) as response:
+                self.refuse(response)
+                self._takes_switch = _SWITCH in body
+                kind = response.headers.get("content-type", "")
+                if not kind.startswith("text/event-stream"):
+                    self.complain(f"it sent '{self.told(kind)}', not a stream")
+                for event in self._events(response):
+                    end = event.end or end
+                    if event.is_thought and not begun:
+                        yield "" if thinking else OPENING
+                        thinking = True
+                    if event.words:
+                        yield CLOSING + event.words if thinking else event.words
+                        begun, thinking = begun or not event.words.isspace(), False
+        except Unanswered as error:
+            if begun or thinking:
+                raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
+            raise
+        return end == _OUT_OF_TOKENS
 
-    def _wait(self, server: Server, attempt: int, failure: Unanswered) -> None:
-        """Until all are asked once more. Raises ModelError when that has been done often enough."""
-        if attempt == self._attempts:
-            who = f"{server.url} did not answer"
-            if (count := len(self.all)) > 1:
-                who = f"None of {count} servers answered, {server.url} for one,"
-            raise ModelError(f"{who} in {attempt} attempts: {failure}.", "Start it, or wait for it; check engine.url.")
-        seconds = seconds_to_wait(failure.retry_after, attempt)
-        note(f"{server.url}: {failure}; asked again in {seconds:.0f} s.")
-        self._sleep(seconds)
+    def _events(self, response: httpx.Response) -> Iterator[_Event]:
+        """Server-sent events up to the last. Raises Unanswered when the stream ends before the answer does."""
+        has_ended = False
+        for line in response.iter_lines():
+            field, _, data = line.partition(":")
+            if field not in {"data", "error"}:
+                continue
+            if data.strip() == "[DONE]":
+                return
+            try:
+                event = _Event.model_validate_json(data)
+            except ValidationError:
+                self.complain(f"it sent '{self.told(data)}'")
+            if field == "error" or event.error is not None:
+                raise Unanswered(self.told(reason_in(data)))
+            if event.end in _GIVEN_UP:
+                raise Unanswered("it gave up")
+            has_ended = has_ended or bool(event.end)
+            yield event
+        if not has_ended:
+            raise Unanswered("its answer has no end")
 
 
 class OpenAIEngine:
@@ -135,7 +240,7 @@ class OpenAIEngine:
         """
         self._settings = settings
         self._adapters = adapters
-        self._servers = _Servers(settings, sleep)
+        self._servers = ServerPool(engine_access(settings), _ChatServer, sleep)
         self._opens_thoughts = settings.thinking > 0
 
     @property
@@ -150,10 +255,7 @@ class OpenAIEngine:
         Raises what ``stream`` raises.
         """
 
-        def stated(server: Server) -> Generator[int, None, None]:
-            yield self._served(server, None).window or _UNSTATED_WINDOW
-
-        (window,) = self._servers.asked(stated)
+        window = self._servers.call(lambda server: self._served(server, None).window) or _UNSTATED_WINDOW
         return window if self._template else int(window * _LOWEST_ESTIMATE)
 
     @cached_property
@@ -228,7 +330,7 @@ class OpenAIEngine:
             "temperature": temperature,
         }
 
-        def said(server: Server) -> Generator[str, None, bool]:
+        def said(server: _ChatServer) -> Generator[str, None, bool]:
             named = {"model": self._served(server, adapter).id, **body}
             # Some servers know no limit: more pieces than that are too many.
             with closing(server.words(named, thinking > 0)) as words:
@@ -246,7 +348,7 @@ class OpenAIEngine:
         opens = self._opens_thoughts or bool(self._template and self._template.opens_thought)
         return Speech(unsure=opens)
 
-    def _served(self, server: Server, adapter: str | None) -> ListedModel:
+    def _served(self, server: _ChatServer, adapter: str | None) -> _ListedModel:
         """The model or adapter as a server lists it. Else raises ModelError or UnknownAdapterError with its names."""
         chosen = None if adapter == BASE else adapter
         name = self._settings.model if chosen is None else chosen
@@ -278,3 +380,8 @@ def estimated_tokens(messages: Sequence[Message]) -> int:
     digits = sum(character.isdecimal() for text in texts for character in text)
     others = sum(len(text.encode(errors="replace")) for text in texts) - digits
     return digits + -(-others // 3) + _TOKENS_A_TURN * (len(messages) + 1)
+
+
+def _named(name: str, models: Sequence[_ListedModel]) -> _ListedModel | None:
+    """The model of a name; Ollama lists ``name:latest``."""
+    return next((model for model in models if model.id in {name, f"{name}:latest"}), None)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models import fetching
-from assistant.models.catalogue import Source, catalogue, named
+from assistant.models.catalogue import Source, catalogue, entry_of, named
 from assistant.models.unpacking import cache_folder, gguf_folder, made_once, unpack_gguf
 from assistant.work.progress import note
 from assistant.workspace import size_of
@@ -47,6 +47,16 @@ def engine_folder(model: str) -> Path:
         file = Path(model).expanduser()
         return made_once(gguf_folder(file), partial(unpack_gguf, file))
     return _folder(model)
+
+
+def tokenizer_folder(model: str) -> Path | None:
+    """The folder of an embedder that a server runs, if it is on this machine too, with its tokenizer."""
+    source = entry_of(model) or (Source(hub=model) if fetching.is_hub_id(model) else None)
+    try:
+        folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else source and _here(model, source)
+    except ModelError:  # a server may call it what no hub would
+        return None
+    return folder if folder and (folder / "tokenizer.json").exists() else None
 
 
 def check_engine_name(model: str) -> None:

@@ -8,13 +8,20 @@ They declare them; what is set in ``embedder.query_prefix`` and ``embedder.docum
 
 Most embedders are a transformer, a pooling and a normalisation. Those are run directly on transformers, because
 importing sentence-transformers takes 4 s longer than everything else a question needs; any other is handed to it.
+``embedder.url`` lets a server run the model in their place (docs/servers.md).
+
+An embedder is known again by its files, and one on a server by a vector: ``served-384-9f…``, dimension and sketch. What
+a server has embedded may be searched with the same model in this process.
 
 How alike two texts are in meaning is told for any of them: cosines of one embedder begin where those of another end, so
 it is a part of the way from what unrelated sentences have to 1.
 """
 
+import contextlib
+import copy
 import functools
 import json
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,11 +34,12 @@ import numpy as np
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
-from assistant.errors import IdentityError, ModelError
+from assistant.errors import ConfigError, IdentityError, ModelError
 from assistant.models import BUNDLED
-from assistant.models.catalogue import TEMPERATURE, catalogue
+from assistant.models.catalogue import TEMPERATURE, catalogue, entry_of
 from assistant.models.loading import Device, choose, load_errors
-from assistant.retrieval.tokens import TokenCounter
+from assistant.retrieval import served
+from assistant.retrieval.tokens import ESTIMATE, TokenCounter
 from assistant.store.catalog import Catalog
 from assistant.types import Vectors
 
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
 
 _OWN = "auto"
 _PIPELINE = ("Transformer", "Pooling", "Normalize")
+_SERVED = re.compile(r"served-(\d+)-([0-9a-f]{32})(.*)", re.DOTALL)
 Likeness = Callable[[str, str], float]
 """Of two texts: about 0 where they are unrelated, 1 where they are the same."""
 
@@ -75,10 +84,19 @@ class Embedder:
     """The configured embedder; its weights are loaded when the first text is embedded. Threads take turns."""
 
     def __init__(self, settings: EmbedderSettings, device: DeviceSettings) -> None:
+        """Nothing is loaded or sent yet. Raises ModelError for a model that is nowhere to be had, ConfigError for a
+        server without one."""
         self.settings = settings
         self.device = device
-        self.folder = models.embedder_folder(settings.model)
-        known = catalogue().get(settings.model)
+        if settings.url and settings.model == BUNDLED:
+            raise ConfigError(
+                "embedder.url names a server, but embedder.model no model there.",
+                "Set embedder.model to the name that the server has for it.",
+            )
+        if settings.url:
+            self.folder, known = models.tokenizer_folder(settings.model) or ESTIMATE, entry_of(settings.model)
+        else:
+            self.folder, known = models.embedder_folder(settings.model), catalogue().get(settings.model)
         named = (known.query_prefix, known.document_prefix) if known else ("", "")
         query, document = named if any(named) else _declared_prompts(self.folder)
         self._query = query if settings.query_prefix == _OWN else settings.query_prefix
@@ -88,40 +106,80 @@ class Embedder:
         self.contrast = TEMPERATURE / (known.temperature if known else TEMPERATURE)
         """Differences of similarities times this are like those of the bundled embedder."""
         self._languages = of_model if _OWN in settings.languages else settings.languages
-        # A tokenizer of transformers serves one thread at a time.
-        self._turn = threading.RLock()
+        # A tokenizer of transformers serves one thread at a time, a server as many as like to ask.
+        self._turn = contextlib.nullcontext() if settings.url else threading.RLock()
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identity of weights, tokenizer and prefix; an index made with another one is not searched."""
+        """Identity of weights, tokenizer and prefix; an index made with another one is not searched.
+
+        Raises what ``embed_question`` raises.
+        """
+        return self._as_served if self.settings.url else models.fingerprint(self.folder) + self._prefixes
+
+    @cached_property
+    def _as_served(self) -> str:
+        """The fingerprint that this embedder has, or would have, on a server."""
+        vector = self.embed_question(served.PROBE)
+        return f"served-{len(vector)}-{served.sketch(vector)}{self._prefixes}"
+
+    @property
+    def _prefixes(self) -> str:
         prefixes = f"{self._query}|{self._document}"
-        return f"{models.fingerprint(self.folder)}{'-' + prefixes if prefixes != '|' else ''}"
+        return f"-{prefixes}" if prefixes != "|" else ""
+
+    def made(self, fingerprint: str) -> bool:
+        """Whether vectors of a fingerprint are this embedder's. Raises what ``embed_question`` raises."""
+        if other := _SERVED.fullmatch(fingerprint):
+            own = _SERVED.fullmatch(self._as_served)
+            assert own, "it is written like this"
+            return own.group(1, 3) == other.group(1, 3) and served.are_near(own[2], other[2])
+        return not self.settings.url and fingerprint == self.fingerprint
+
+    def known_as(self, fingerprint: str) -> "Embedder":
+        """This embedder under the fingerprint of vectors that it made: sketches of one model may differ in a step."""
+        if fingerprint == self.fingerprint:
+            return self
+        same = copy.copy(self)
+        same.fingerprint = fingerprint
+        return same
 
     @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self.embed_question("").shape[0])
+        return int(self.embed_question(served.PROBE).shape[0])
 
     def understands(self, language: str) -> bool:
         """Whether texts in a language may be compared by their vectors; an unknown language may."""
         return not self._languages or not language or language in self._languages
 
     def load(self) -> None:
-        """Load the weights now, which otherwise happens at the first text. Raises ModelError."""
+        """Load the weights now, or ask the server, which otherwise happens at the first text. Raises ModelError."""
         with self._turn:
             self._encode  # noqa: B018 - computed once, on first access
+        if self.settings.url:
+            self.dimension  # noqa: B018 - and so does this
 
     def embed_question(self, text: str) -> Vectors:
-        """The vector (dimension,) of a question; one longer than the model's window is cut to it."""
+        """The vector (dimension,) of a question; one longer than the model's window is cut to it.
+
+        Of a server raises ModelError when it does not answer, refuses or talks nonsense, and IdentityError when it runs
+        another model than before.
+        """
         vector: Vectors = self._embed([text], self._query, is_question=True)[0]
         return vector
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, dimension) of texts of documents, in order; batched by length to waste no padding."""
+        """The vectors (n, dimension) of texts of documents, in order; batched by length to waste no padding.
+
+        Raises what ``embed_question`` raises.
+        """
         lengths = self.tokens.count_each([self._document + text for text in texts])
         order = sorted(range(len(texts)), key=lengths.__getitem__)
         out: Vectors | None = None
-        for batch in batches_within(self.settings.batch_tokens, order, lengths):
+        # What a server gets at once is for its requests to say.
+        whole = [order] if order and self.settings.url else []
+        for batch in whole or batches_within(self.settings.batch_tokens, order, lengths):
             vectors = self._embed([texts[index] for index in batch], self._document, is_question=False)
             if out is None:
                 out = np.empty((len(texts), vectors.shape[1]), np.float32)
@@ -137,6 +195,8 @@ class Embedder:
 
     @cached_property
     def _encode(self) -> Encoder:
+        if self.settings.url:
+            return served.Encoder(self.settings, self.tokens)
         device = choose(self.device)
         pooling = _plain_pooling(self.folder)
         with load_errors(f"The embedder in {self.folder}", "embedder.model"):
@@ -264,20 +324,26 @@ def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
     Raises IdentityError when it is not on this machine, or is not what it was.
     """
     identity = catalog.identity()
-    if identity is None or identity.fingerprint == configured.fingerprint:
+    if identity is None:
         return configured
-    settings = EmbedderSettings(model=identity.embedder, batch_tokens=configured.settings.batch_tokens)
+    if configured.made(identity.fingerprint):
+        return configured.known_as(identity.fingerprint)
+    was_served = bool(_SERVED.fullmatch(identity.fingerprint))
+    kept = {"batch_tokens", *(("url", "key_file", "timeout_seconds", "attempts") if was_served else ())}
+    settings = EmbedderSettings(model=identity.embedder, **configured.settings.model_dump(include=kept))
     try:
         own = _opened(settings, configured.device)
+        if own.made(identity.fingerprint):
+            return own.known_as(identity.fingerprint)
         reason = f"that name stands for another one now ({own.fingerprint})"
-        if own.fingerprint == identity.fingerprint:
-            return own
+        _opened.cache_clear()  # it may come back while this process runs
     except ModelError as error:
         reason = error.message.rstrip(".")
     raise IdentityError(
         f"The corpus was embedded with {identity.embedder} ({identity.fingerprint}): {reason}."
         f" Configured is {configured.settings.model} ({configured.fingerprint}).",
-        f"Bring that embedder back, or make the corpus anew: assistant ingest --rebuild --corpus {catalog.folder.name}",
+        f"Bring that embedder back{', or set embedder.url to a server that runs it' if was_served else ''},"
+        f" or make the corpus anew: assistant ingest --rebuild --corpus {catalog.folder.name}",
     )
 
 

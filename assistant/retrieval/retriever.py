@@ -23,6 +23,7 @@ from assistant.errors import QuestionTooLongError, UsageError, WorkspaceError
 from assistant.retrieval.editions import state_otherwise, title_key
 from assistant.retrieval.embedder import Embedder, embedder_of
 from assistant.retrieval.ranking import Ranking, Reranker, ScoredChunk, fuse
+from assistant.retrieval.served import ServedReranker
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.text.overlap import Duplicates, jaccard, shingles
@@ -115,7 +116,7 @@ class Retriever:
             own = candidates = self._candidates(question, limit, only)
             if fallback.strip() and fallback != question:
                 candidates = _together(candidates, self._candidates(fallback, limit, only))
-            if self.settings.reranker:
+            if self.settings.reranker or self.settings.reranker_url:
                 # The others are dropped: the reranker's scores have another scale.
                 head = candidates[: self.settings.rerank_candidates]
                 chunks = self.chunks([one.chunk for one in head])
@@ -272,7 +273,9 @@ class Retriever:
         )
 
     @cached_property
-    def _reranker(self) -> Reranker:
+    def _reranker(self) -> Reranker | ServedReranker:
+        if self.settings.reranker_url:
+            return ServedReranker(self.settings)
         return Reranker(self.settings.reranker, self.device)
 
 
@@ -324,7 +327,7 @@ class JointRetriever(Retriever):
                 snapshots.enter_context(part.snapshot())
             self.embedder = self._parts[0].embedder
             for part in self._parts:
-                if part.embedder.fingerprint != self.embedder.fingerprint:
+                if not self.embedder.made(part.embedder.fingerprint):
                     one, other = self._parts[0].catalog.folder.name, part.catalog.folder.name
                     raise UsageError(
                         f"The corpora '{one}' and '{other}' were read with different embedders.",

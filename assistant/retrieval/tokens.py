@@ -1,5 +1,8 @@
 """Tokens of the embedder, counted without loading it: chunks are measured in them.
 
+Those of an embedder whose tokenizer is not on this machine are estimated, by a tokenizer that takes up to three letters
+of an alphabet for a token, and each other character for one (``ESTIMATE``; docs/servers.md).
+
 Only the Rust ``tokenizers`` library is imported here, so that reading processes stay small.
 """
 
@@ -14,6 +17,8 @@ from assistant.errors import ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+ESTIMATE = Path(__file__).with_name("estimate")
+"""The folder of that tokenizer."""
 # Of BERT and of most embedders made from it.
 _FALLBACK_WINDOW = 512
 
@@ -71,6 +76,12 @@ class TokenCounter:
     def count_each(self, texts: list[str]) -> list[int]:
         """Tokens of each text, without special tokens."""
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def cut(self, text: str) -> str:
+        """As much of a text as the window holds."""
+        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        room = self.window - self.special_tokens
+        return text if len(offsets) <= room else text[: offsets[room - 1][1]]
 
     def cut_points(self, text: str, limit: int) -> list[int]:
         """Offsets that cut ``text`` into pieces of at most ``limit`` tokens, at white space where there is any."""

@@ -1,4 +1,7 @@
-"""Pairs before they have passages, why some are dropped, and what makes a pair known again.
+"""Pairs before they have passages, in which words they ask, why some are dropped, and what makes a pair known again.
+
+How questions are worded is in ``questions.yaml`` of each language, with what is told apart for them. Documents of one
+language hold words of another, so what is told apart counts in all of them.
 
 Whatever is drawn by chance depends on a seed and texts alone: it is the same on every machine and in every run.
 """
@@ -9,13 +12,17 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assistant.artifacts.pairs import Pair, Source
 from assistant.artifacts.row_files import write_lines
+from assistant.text.languages import alternatives, data, every
 
 T = TypeVar("T")
+ANY_WORDS = 2
+"""So many wordings at the end of a kind quote what they ask about, which may be no noun."""
 _MARKER = re.compile(r" \[\d+\]")
 
 
@@ -49,6 +56,23 @@ def share_of(*parts: object) -> float:
 def one_of(options: Sequence[T], *parts: object) -> T:
     """One of the options, chosen by ``parts`` alone."""
     return options[number_of(*parts) % len(options)]
+
+
+def wordings(kind: str, language: str) -> Any:
+    """What a language has of one kind; empty for one that has no questions."""
+    return (data(language, "questions") or {}).get(kind, ())
+
+
+@cache
+def words_of(kind: str) -> frozenset[str]:
+    """The words of one kind in all languages."""
+    return frozenset(word for one in every("questions") for word in one[kind].split())
+
+
+@cache
+def pattern_of(kind: str) -> str:
+    """The alternatives of a pattern that finds one kind in all languages."""
+    return "|".join(filter(None, (alternatives(one[kind]) for one in every("questions"))))
 
 
 class Drops:

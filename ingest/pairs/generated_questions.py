@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
-from ingest.pairs import phrases
-from ingest.pairs.candidates import CandidatePair, Drops, number_of
+from ingest.pairs.candidates import CandidatePair, Drops, number_of, wordings
 from ingest.pairs.evidence_lists import folded
 from ingest.pairs.headed_blocks import blocks_of, sentences_of
 from ingest.pairs.selection import stands_alone
@@ -123,7 +122,7 @@ def _wanted(
 
 
 def _prompt(chunk: StoredChunk, fact: Fact, style: str) -> list[Message]:
-    wording = phrases.wordings("asking", chunk.language) or phrases.wordings("asking", "en")
+    wording = wordings("asking", chunk.language) or wordings("asking", "en")
     task, styles = wording["task"], wording["styles"]
     system = wording["system"]
     if chunk.language in _LANGUAGES:

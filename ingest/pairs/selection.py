@@ -19,8 +19,7 @@ from assistant.text.lexicon import vocabulary, whole_words
 from assistant.text.words import content_stems, may_be_in, stems
 from assistant.types import Evidence
 from assistant.work.progress import progress_bar
-from ingest.pairs import phrases
-from ingest.pairs.candidates import CandidatePair, Drops, number_of, share_of
+from ingest.pairs.candidates import CandidatePair, Drops, number_of, pattern_of, share_of, wordings, words_of
 from ingest.pairs.evidence_lists import Searched, folded, numbers
 
 # So many times more questions are asked of the retriever than are wanted, since some will not find their chunk.
@@ -42,12 +41,12 @@ _NAME = re.compile(r"(?<=[a-zäöüß,;] )[A-ZÄÖÜ][\w&-]+")
 _MARKER = re.compile(r"\[\s*\d{1,3}\s*\]")
 _DELIMITER = re.compile(r"<\s*(?:/\s*)?passage\b|<\|", re.IGNORECASE)
 # Words that are written small within a sentence.
-_SMALL_WORDS = vocabulary("stopwords") - phrases.words("large_words") | phrases.words("small_words")
+_SMALL_WORDS = vocabulary("stopwords") - words_of("large_words") | words_of("small_words")
 # Kinds that give what is written, whatever its grammar.
 _AS_WRITTEN = frozenset({"faq", "entry", "table", "definition"})
 _WITHOUT_LANGUAGE = frozenset({"search", "table", "entry", "definition"})
 _POINTS_TO_PAGE, _POINTS_ON, _CALLS_TO_ACTION, _LEANS_BACK = (
-    whole_words(phrases.pattern(kind)) for kind in ("points_to_page", "points_on", "calls_to_action", "leans_back")
+    whole_words(pattern_of(kind)) for kind in ("points_to_page", "points_on", "calls_to_action", "leans_back")
 )
 # A pronoun further back may stand for something in the question itself.
 _EARLY_WORDS = 6
@@ -194,6 +193,6 @@ def stands_alone(question: str, response: str, language: str, by_people: bool) -
     if _POINTS_TO_PAGE.search(response) or _LEANS_BACK.match(response):
         return False
     early = " ".join(question.split()[:_EARLY_WORDS])
-    pronouns = phrases.wordings("early_pronouns", language) or phrases.wordings("early_pronouns", "en")
+    pronouns = wordings("early_pronouns", language) or wordings("early_pronouns", "en")
     last = question[:-1].lower().split()[-1:] if question.endswith("?") else []
-    return phrases.words("last_pronouns").isdisjoint(last) and not re.search(rf"\b(?:{pronouns})\b", early)
+    return words_of("last_pronouns").isdisjoint(last) and not re.search(rf"\b(?:{pronouns})\b", early)

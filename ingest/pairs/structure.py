@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from assistant.store.catalog import StoredChunk
 from assistant.text.lexicon import own, vocabulary, whole_words
 from assistant.text.words import content_stems, stems
-from ingest.pairs import phrases
-from ingest.pairs.candidates import CandidatePair, number_of, one_of
+from ingest.pairs.candidates import ANY_WORDS, CandidatePair, number_of, one_of, pattern_of, wordings, words_of
 from ingest.pairs.headed_blocks import HeadedBlock, blocks_of, sentences_of, topic_of
 
 # A question of so few telling words needs the heading above its answer to be understood.
@@ -32,16 +31,16 @@ _MOST_SENTENCES = 3
 # Items of a list that answer a question; more would be no short answer.
 _MOST_ITEMS = 8
 _TOPIC_WORDS = 7  # longer headings are clauses, which no question is made around
-_NO_NOUN, _ASKS, _TELLS = (whole_words(phrases.pattern(kind)) for kind in ("no_noun", "asks", "tells"))
+_NO_NOUN, _ASKS, _TELLS = (whole_words(pattern_of(kind)) for kind in ("no_noun", "asks", "tells"))
 _ENTRY = re.compile(r"^(?P<key>[^:–—.;?!|]{2,60}?)(?P<mark>\s*:\s+|\s+[–—]\s+)(?P<value>\S.{2,400})$")
 _KEY_WORDS = 6  # more are a clause before a colon, not what is defined
 _POINTERS = frozenset({"this", "these", "that", "dies", "diese", "dieser", "dieses"})
 _FEWEST, _MOST = 3, 5  # words of a search: fewer are said in many places, more are no search of people
-_WEAK = _GRAMMAR | phrases.words("weak")
+_WEAK = _GRAMMAR | words_of("weak")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _WITHIN_SENTENCE = re.compile(r"(?<=[\w,;)] )[^\W\d_][\w'’-]*")
 # Columns that comment on a row instead of saying something of it.
-_COMMENTS = whole_words(phrases.pattern("comments"))
+_COMMENTS = whole_words(pattern_of("comments"))
 _CODE = re.compile(r"^[A-Z]{0,5}[-/ ]?\d[\d-]*$")
 _BARE_NUMBER = re.compile(r"^-?\d[\d.,]*$")
 _UNIT = re.compile(
@@ -54,7 +53,7 @@ _LONGEST_SUBJECT = 80  # longer lines above a table are sentences
 _LONGEST_HEAD = 60
 _YES_NO = frozenset({"yes", "no", "ja", "nein", "x", "–", "-"})
 # A header that is no noun, or begins with a preposition.
-_NO_NOUN_COLUMN = whole_words(phrases.pattern("no_noun_column"))
+_NO_NOUN_COLUMN = whole_words(pattern_of("no_noun_column"))
 
 
 class Finder:
@@ -155,18 +154,18 @@ def asked_headings(block: HeadedBlock) -> Iterator[tuple[str, Told]]:
 
 def topics(block: HeadedBlock, language: str, topic: str, *key: object) -> Iterator[tuple[str, Told]]:
     """A question about the subject of a section, which what it says first answers."""
-    templates = phrases.wordings("topic", language)
+    templates = wordings("topic", language)
     introduced = block.kind == "list" and bool(block.lead)
-    is_bare = not topic or block.heading.endswith("?") or topic.lower() in phrases.words("no_topics")
+    is_bare = not topic or block.heading.endswith("?") or topic.lower() in words_of("no_topics")
     if not templates or is_bare or not (block.opens or introduced):
         return
     told = told_first(block)
     if told is None or len(topic.split()) > _TOPIC_WORDS:
         return
     if _TELLS.match(topic):
-        templates = phrases.wordings("what_now", language)
+        templates = wordings("what_now", language)
     elif _NO_NOUN.match(topic.rpartition(": ")[2]):
-        templates = templates[-phrases.ANY_WORDS : -1] if _ASKS.match(topic) else templates[-phrases.ANY_WORDS :]
+        templates = templates[-ANY_WORDS:-1] if _ASKS.match(topic) else templates[-ANY_WORDS:]
     if ":" in topic:
         templates = [template for template in templates if ":" not in template]
     yield one_of(templates, *key).format(topic=topic, Topic=topic[0].upper() + topic[1:]), told
@@ -190,7 +189,7 @@ def told_first(block: HeadedBlock) -> Told | None:
 
 def entries(block: HeadedBlock, language: str, topic: str, *key: object) -> Iterator[tuple[str, str, str, str]]:
     """(kind, question, response, quote) of the lines of a block; ``topic`` is what its section is about."""
-    definitions = phrases.wordings("definition", language)
+    definitions = wordings("definition", language)
     if not definitions or block.kind == "table":
         return
     for line in block.lines:
@@ -199,19 +198,19 @@ def entries(block: HeadedBlock, language: str, topic: str, *key: object) -> Iter
             continue
         term, value = found["key"].strip(), found["value"].strip()
         words = set(found["key"].lower().split())
-        is_label = words <= phrases.words("field_names") or found["key"].startswith(("http", "§"))
+        is_label = words <= words_of("field_names") or found["key"].startswith(("http", "§"))
         if is_label or words & _POINTERS or len(found["key"].split()) > _KEY_WORDS or not found["key"][0].isalnum():
             continue
         is_definition = "–" in found["mark"] or "—" in found["mark"]
         if is_definition and value[:1].isupper() and len(value.split()) > 3:
             question = one_of(definitions, *key, term).format(term=term)
             # Only what grammar allows for sure is a sentence, else term and meaning stand side by side.
-            begins = value.startswith(tuple(phrases.wordings("articles", language)))
-            form = phrases.wordings("meaning", language) if begins else "{term}: {Meaning}"
+            begins = value.startswith(tuple(wordings("articles", language)))
+            form = wordings("meaning", language) if begins else "{term}: {Meaning}"
             meaning = form.format(term=term, meaning=value[0].lower() + value[1:], Meaning=value)
             yield "definition", question, _ended(meaning), line.bare
         elif topic and not is_definition:
-            question = one_of(phrases.wordings("entry", language), *key, term).format(heading=topic, key=term)
+            question = one_of(wordings("entry", language), *key, term).format(heading=topic, key=term)
             yield "entry", question, _ended(f"{term}: {value}"), line.bare
 
 
@@ -352,7 +351,7 @@ def _cells_of(line: str) -> tuple[str, ...]:
 def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[str, str, str]]:
     """(question, response, quote) for every cell worth asking for; the quote is the row."""
     label, things = table.label_column, table.names_things
-    templates = phrases.wordings("thing" if things else "property", language)
+    templates = wordings("thing" if things else "property", language)
     for row, line in zip(table.rows, table.lines, strict=True):
         for position, value in enumerate(row):
             head = table.header[position].replace("_", " ")
@@ -364,7 +363,7 @@ def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[s
             words = head.split()
             is_name = (len(words) > 1 and words[1][:1].isupper()) or head.isupper()
             column = head if is_name or own("capital_nouns", language) else head[0].lower() + head[1:]
-            fitting = templates[-phrases.ANY_WORDS :] if has_no_noun else templates
+            fitting = templates[-ANY_WORDS:] if has_no_noun else templates
             question = one_of(fitting, *key, row[label], head).format(row=row[label], column=column, Column=head)
             # A statement with as little grammar between its words as it takes.
             named = row[label][0].upper() + row[label][1:]
@@ -372,7 +371,7 @@ def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[s
             if has_no_noun:
                 statement = f"{named}, {column}: {amount}."
             else:
-                form = phrases.wordings("of_thing" if things else "of_property", language)
+                form = wordings("of_thing" if things else "of_property", language)
                 large = head if things else head[0].upper() + head[1:]
                 statement = form.format(row=named, Column=large, amount=amount)
             yield question, statement, line

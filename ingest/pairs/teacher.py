@@ -30,11 +30,11 @@ from assistant.artifacts.pairs import Pair
 from assistant.artifacts.row_files import write_lines
 from assistant.config import PairsSettings, Settings
 from assistant.engines import Engine
-from assistant.engines.client import seconds_to_wait
 from assistant.engines.opening import open_engine, speaks
 from assistant.engines.thinking import answer_in
 from assistant.errors import ModelError, PairsError, one_line
 from assistant.models.catalogue import entry_of
+from assistant.models.servers import seconds_to_wait
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
 from assistant.work.progress import note, progress_bar

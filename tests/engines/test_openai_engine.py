@@ -16,10 +16,10 @@ from endpoint import Endpoint, Reply, serving
 from fakes import returned
 
 from assistant.config import Settings
-from assistant.engines.client import is_this_machine
 from assistant.engines.openai_engine import CONTROL_TOKENS, OpenAIEngine, estimated_tokens
 from assistant.engines.opening import check_adapter, open_engine, uses_server
 from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError, OnlyThoughtError
+from assistant.models.servers import is_this_machine
 from assistant.types import Message
 from assistant.untrusted.injection import harmless
 

@@ -128,8 +128,10 @@ class SettingsActions:
             assignments = [f"{key}={value}"]
             chosen, _ = config.load(self.context.workspace.config_file, environment={}, assignments=assignments)
             check_engine(chosen.engine)
-            for model in filter(None, (chosen.embedder.model, chosen.retrieval.reranker)):
-                embedder_folder(model)
+            if not chosen.embedder.url:
+                embedder_folder(chosen.embedder.model)
+            if chosen.retrieval.reranker and not chosen.retrieval.reranker_url:
+                embedder_folder(chosen.retrieval.reranker)
         for changed in change_settings(self.context.workspace, [f"{key or ''}={value}"]):
             self.context.record(user, "config set", changed, value=value)
         gr.Info(self.context.text("settings.saved"))
