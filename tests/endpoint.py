@@ -1,10 +1,11 @@
-"""A small HTTP server that speaks the OpenAI chat protocol and misbehaves as it is told."""
+"""A small HTTP server that speaks the OpenAI chat protocol, computes whatever else it is to, and misbehaves as it is
+told."""
 
 import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +47,8 @@ class Endpoint:
         self.models: list[dict[str, Any]] | None = None
         self.loads_adapters = False
         """Whether it takes folders of adapters while it runs, as vLLM does; else it has no such address."""
+        self.computes: dict[str, Callable[[dict[str, Any]], Any]] = {}
+        """What it sends back from other addresses than that of chats, by their last part, where a reply is as it is."""
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.lock = threading.Lock()
@@ -120,8 +123,12 @@ class _Handler(BaseHTTPRequestHandler):
             reply = Reply(request["messages"][-1]["content"], seconds=reply.seconds, pause=reply.pause)
         if reply.unknown and reply.unknown in request:
             reply = Reply(f"Unrecognized request argument supplied: {reply.unknown}", 400)
+        compute = self.of.computes.get(self.path.rsplit("/", 1)[-1])
         with self.of.busy():
             time.sleep(reply.seconds)
+            if compute and reply.status == 200 and reply.raw is None:
+                reply = compute(request)
+                reply = reply if isinstance(reply, Reply) else Reply(raw=json.dumps(reply))
             try:
                 if request.get("stream") and reply.status == 200 and reply.raw is None:
                     self._stream(reply)

@@ -158,7 +158,7 @@ class Embedder:
         with self._turn:
             self._encode  # noqa: B018 - computed once, on first access
         if self.settings.url:
-            self.dimension  # noqa: B018 - and so does this
+            self.fingerprint  # noqa: B018 - for this a server is asked, once
 
     def embed_question(self, text: str) -> Vectors:
         """The vector (dimension,) of a question; one longer than the model's window is cut to it.
