@@ -24,6 +24,7 @@ _SOURCES = ("assistant", "eval")
 _LIBRARIES = ("torch", "transformers", "peft", "openvino", "faiss-cpu", "numpy", "scikit-learn")
 # They say where and how long, not what is answered.
 _NO_MATTER = {"key_file", "timeout_seconds", "attempts", "parallel", "temperature", "generate"}
+_NO_MATTER_OF_RERANKER = {"reranker_key_file", "reranker_timeout_seconds", "reranker_attempts"}
 
 
 def identity_of(
@@ -35,6 +36,7 @@ def identity_of(
     calibration = calibration_of(catalog.folder, embedder)
     weights, threshold = calibration.weights, calibration.threshold
     answering, device = settings.answer, settings.device.model_dump()
+    retrieval = settings.retrieval.model_dump(exclude=_NO_MATTER_OF_RERANKER)
     files = sorted((file.path, file.hash) for file in catalog.files() if file.document_id is not None)
     style = [(rule.id, rule.language, rule.pattern.pattern, rule.wanted) for rule in rules]
     root, sources = Path(__file__).parents[2], hashlib.sha256()
@@ -46,9 +48,7 @@ def identity_of(
         embedder=embedder,
         base=base_identity(settings),
         prompt=hashed([CLOSED_BOOK, answering.system, answering.refusal]),
-        settings=hashed(
-            [settings.retrieval.model_dump(), answering.model_dump(), _engine(settings), device, style, runtime]
-        ),
+        settings=hashed([retrieval, answering.model_dump(), _engine(settings), device, style, runtime]),
         code=sources.hexdigest()[:16],
         version=__version__,
     )

@@ -358,9 +358,9 @@ def test_a_reranker_is_asked_in_the_form_that_it_understands(minilm: Endpoint, f
 
 
 def test_a_reranker_that_refuses_both_forms_tells_its_first_reason_in_one_line(minilm: Endpoint) -> None:
-    minilm.computes["rerank"] = lambda request: Reply("too long" if "documents" in request else "no documents", 400)
+    minilm.computes["rerank"] = lambda request: Reply("512 at most" if "documents" in request else "no such field", 400)
     line = failure(ModelError, lambda: reranker_at(minilm.url).scores("hail", ["a"]))
-    assert "too long" in line and "retrieval.reranker" in line
+    assert "512 at most" in line and "retrieval.reranker" in line
 
 
 @pytest.mark.parametrize(
