@@ -382,6 +382,34 @@ def test_what_holds_no_scores_is_one_line(minilm: Endpoint, reply: Any) -> None:
     assert "the protocol of rerankers" in line and "retrieval.reranker_url" in line
 
 
+def test_models_of_a_server_that_the_catalogue_knows_are_not_fetched(
+    workspace: Workspace,
+    docs: Path,
+    minilm: Endpoint,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fetched(*_: object) -> None:
+        raise AssertionError("it is on the server")
+
+    for name in ("fetch", "embedder_folder"):
+        monkeypatch.setattr(models, name, fetched)
+    ranked(minilm, "documents")
+    values = {
+        "embedder.url": minilm.url,
+        "embedder.model": "multilingual-e5-small",
+        "retrieval.reranker_url": minilm.url,
+        "retrieval.reranker": "some-owner/some-reranker",
+        "ingest.calibrate": "false",
+    }
+    sets = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    place = ["--json", "--workspace", str(workspace.root), *sets]
+    assert run(capsys, "ingest", str(filled(docs)), *place)[0] == 0
+    assert json.loads(run(capsys, "search", "hail", *place)[1])["hits"][0]["document"] == "rules.md"
+    assert {"model": "multilingual-e5-small"}.items() <= minilm.requests[0].items()
+    assert minilm.requests[-1]["model"] == "some-owner/some-reranker"
+
+
 def test_the_command_searches_and_reranks_over_http_and_doctor_tells_of_both(
     workspace: Workspace, docs: Path, minilm: Endpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:

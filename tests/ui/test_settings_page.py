@@ -77,6 +77,14 @@ def test_what_is_wrong_is_refused_and_nothing_written(context: AppContext, key: 
     assert context.workspace.config_file.read_text(encoding="utf-8") == before
 
 
+def test_the_models_of_a_server_need_not_be_here(context: AppContext) -> None:
+    actions = SettingsActions(context)
+    for address, name in (("embedder.url", "embedder.model"), ("retrieval.reranker_url", "retrieval.reranker")):
+        actions.save(address, "http://127.0.0.1:9/v1", as_(ADMIN))
+        actions.save(name, "theirs", as_(ADMIN))
+    assert context.workspace.config_file.read_text(encoding="utf-8").count('"theirs"') == 2
+
+
 def test_a_file_that_was_broken_meanwhile_is_told(context: AppContext) -> None:
     context.workspace.config_file.write_text("answer: {history_tokens: many}", encoding="utf-8")
     actions = SettingsActions(context)
