@@ -300,7 +300,7 @@ def _read_from(sentence: str, hits: Sequence[Evidence], its: int, language: str)
 
 def _passage(number: int, text: str, context: str, language: str) -> Evidence:
     return Evidence(
-        1, 1.0, None, None, None, None, number, f"{number}", "", "", "", language, context,
+        1, 1.0, None, None, None, None, number, f"{number}", f"{number}", "", "", language, context,
         "", "", (), 0, len(text), text, tuple(blocks_in(text)),
     )  # fmt: skip
 
@@ -310,8 +310,9 @@ def passages(catalog: Catalog) -> list[Evidence]:
     chunks = sorted(catalog.live_chunks(), key=lambda chunk: (chunk.document, chunk.start))
     return [
         Evidence(
-            1, 1.0, None, None, None, None, number, chunk.document, "", chunk.title, chunk.date, chunk.language,
-            chunk.context, chunk.heading, chunk.place, (), chunk.start, chunk.end, chunk.text, chunk.blocks,
+            1, 1.0, None, None, None, None, number, chunk.document, str(chunk.location), chunk.title, chunk.date,
+            chunk.language, chunk.context, chunk.heading, chunk.place, (), chunk.start, chunk.end, chunk.text,
+            chunk.blocks,
         )
         for number, chunk in enumerate(chunks)
     ]  # fmt: skip
