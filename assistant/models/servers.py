@@ -360,6 +360,6 @@ def seconds_to_wait(retry_after: str, attempt: int) -> float:
     if asked.replace(".", "", 1).isdecimal():
         seconds = float(asked)
     else:
-        with contextlib.suppress(ValueError, TypeError):  # a date without a zone cannot be compared
+        with contextlib.suppress(ValueError, TypeError, OverflowError):  # a date without a zone cannot be compared
             seconds = max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
     return min(_LONGEST_WAIT_SECONDS, seconds)

@@ -75,7 +75,7 @@ class Encoder:
         return self._servers.call(once)
 
     def _reply(self, server: "Server", texts: list[str]) -> Vectors:
-        """Vectors (n, dimension) of texts, in order."""
+        """Vectors (n, dimension) of length 1 of texts, in order."""
         content = server.reply("embeddings", {"model": self._model, "input": texts})
         try:
             rows = sorted(_Embeddings.model_validate_json(content).data, key=lambda row: row.index)
@@ -84,13 +84,18 @@ class Encoder:
         lengths = {len(row.embedding) for row in rows}
         if [row.index for row in rows] != list(range(len(texts))) or len(lengths) != 1:
             server.complain(f"of {len(texts)} texts it sent {len(rows)} vectors, of lengths {sorted(lengths)[:3]}")
-        return np.array([row.embedding for row in rows], np.float32)
+        vectors = np.array([row.embedding for row in rows])
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        # In 32 bits a number may be infinite, and a length zero, that is neither in 64.
+        if not bool(np.all((norms > 1e-12) & np.isfinite(norms))):
+            server.complain("a vector that it sent has no length")
+        unit: Vectors = (vectors / norms).astype(np.float32)
+        return unit
 
     def _recognise(self, server: "Server", vector: Vectors) -> None:
-        vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
         before = self._probe = vector if self._probe is None else self._probe
         cosine = float(before @ vector) if len(before) == len(vector) else 0.0
-        if cosine < _SAME:
+        if not cosine >= _SAME:
             raise IdentityError(
                 f"{server.url} runs another model as {self._model} than before: of one text it gives {len(vector)}"
                 f" numbers, before {len(before)}, and their cosine is {cosine:.3f} (of one model {_SAME} or more).",
