@@ -85,8 +85,9 @@ class Encoder:
         if [row.index for row in rows] != list(range(len(texts))) or len(lengths) != 1:
             server.complain(f"of {len(texts)} texts it sent {len(rows)} vectors, of lengths {sorted(lengths)[:3]}")
         vectors = np.array([row.embedding for row in rows])
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         # In 32 bits a number may be infinite, and a length zero, that is neither in 64.
+        with np.errstate(over="ignore"):
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not bool(np.all((norms > 1e-12) & np.isfinite(norms))):
             server.complain("a vector that it sent has no length")
         unit: Vectors = (vectors / norms).astype(np.float32)

@@ -163,6 +163,12 @@ def test_a_model_that_is_exchanged_while_it_is_used_is_noticed_with_the_next_rep
     assert np.allclose(embedder.embed_question("hail"), right, atol=1e-5), "it has come back"
 
 
+def test_numbers_too_large_for_32_bits_are_the_same_vectors(minilm: Endpoint, local: Embedder) -> None:
+    runs(minilm, lambda texts: local.embed_texts(texts).astype(np.float64) * 1e39)
+    vectors = embedder_at(minilm.url).embed_texts(["hail", "flood"])
+    assert np.allclose(vectors, local.embed_texts(["hail", "flood"]), atol=1e-5)
+
+
 def test_one_of_several_servers_that_runs_another_model_is_noticed(minilm: Endpoint) -> None:
     with serving() as endpoint:
         runs(endpoint, other_model)
@@ -281,6 +287,9 @@ NONSENSE: tuple[Any, ...] = (
     {"data": [{"index": n, "embedding": [1.0] * (2 + n)} for n in range(2)]},
     {"data": [{"index": 0, "embedding": [1.0]}, {"index": 0, "embedding": [1.0]}]},
     {"data": [{"index": n, "embedding": [1.0, None]} for n in range(2)]},
+    {"data": [{"index": n, "embedding": [0.0, 0.0]} for n in range(2)]},
+    {"data": [{"index": n, "embedding": [1e-300, 0.0]} for n in range(2)]},
+    {"data": [{"index": n, "embedding": [1e200, 1e200]} for n in range(2)]},
     [],
     "<html>",
 )
