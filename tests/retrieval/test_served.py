@@ -11,6 +11,7 @@ import pytest
 from commands import run
 from endpoint import Endpoint, Reply, serving
 from fakes import FakeEmbedder
+from numpy.typing import NDArray
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings, RetrievalSettings, Settings
@@ -38,7 +39,7 @@ QUESTIONS = (
     "tiles " * 600,
 )
 KEY = "sk-a-secret-of-ours"
-Vectorise = Callable[[Sequence[str]], Vectors]
+Vectorise = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 
 
 @pytest.fixture(scope="module")
