@@ -21,7 +21,7 @@ from pathlib import Path
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Verdict
-from assistant.store.sql import migrate, opened_without_room, versions_in
+from assistant.store.sql import migrate, opened_without_room, versions_in, write_ahead
 from assistant.text.printing import excerpt
 from assistant.workspace import ResourceKind, Workspace, all_shown, make_file, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
@@ -397,7 +397,7 @@ class Conversations:
         try:
             database.execute("PRAGMA foreign_keys = ON")
             if database.execute("PRAGMA user_version").fetchone()[0] < len(_MIGRATIONS):
-                database.execute("PRAGMA journal_mode = WAL")
+                write_ahead(database)
             migrate(database, FILE, _MIGRATIONS)
         except (sqlite3.Error, WorkspaceError) as error:
             database.close()

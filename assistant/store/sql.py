@@ -18,6 +18,7 @@ loses nothing; files, full text and generation change together in the one transa
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ T = TypeVar("T")
 _BLOCKS = 4
 """In this version, documents of older ones get their blocks."""
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_PATIENCE = 30  # seconds that one writer waits for another
 _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 _FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
 
@@ -68,7 +70,7 @@ def connect(file: Path) -> sqlite3.Connection:
     try:
         with damage_told(file):
             try:
-                connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+                write_ahead(connection)
             except sqlite3.OperationalError as error:
                 connection.close()
                 connection, may_write = opened_without_room(file, error), False
@@ -100,9 +102,25 @@ def _opened(file: Path, as_it_stands: bool = False) -> sqlite3.Connection:
         if as_it_stands or not may_write:  # SQLite has to be told how to read where it cannot write
             address = f"{address}?{'mode=ro' if _has_log(file) else 'immutable=1'}"
         # Statements, not Python, begin transactions; a connection may move between threads that take turns.
-        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+
+
+def write_ahead(database: sqlite3.Connection) -> None:
+    """Keep what is written in a log beside the database, so that readers go on meanwhile.
+
+    Two who open a new database at once wait for each other here: SQLite refuses this change, and no other, at once.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def opened_without_room(file: Path, error: Exception) -> sqlite3.Connection:

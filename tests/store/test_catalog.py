@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -130,6 +131,16 @@ def test_ctrl_c_at_the_end_of_a_migration_is_no_damage(tmp_path: Path) -> None:
     with closing(connection), pytest.raises(KeyboardInterrupt):
         sql._migrate(connection)
     Catalog(tmp_path).close()
+
+
+def test_who_opens_a_new_catalog_waits_for_another_who_does(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / CATALOG_FILE, isolation_level=None, check_same_thread=False)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        waits = threading.Timer(0.1, other.rollback)
+        waits.start()
+        Catalog(tmp_path).close()
+        waits.join()
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but longer than its header would be" * 99, b"SQLite"])
