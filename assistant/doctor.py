@@ -25,6 +25,7 @@ from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.engines.adapted import AdaptedModel
+    from assistant.models.servers import Access
 
 Severity = Literal["ok", "warning", "error"]
 
@@ -157,7 +158,7 @@ def _engine(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  #
 @_check("addresses")
 def _addresses(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
     from assistant.engines.opening import uses_server
-    from assistant.models.servers import checked_urls, embedder_access, engine_access, is_this_machine, reranker_access
+    from assistant.models.servers import embedder_access, engine_access, reranker_access
 
     embedder, reranker = settings.embedder, settings.retrieval
     for name, access, is_used, what in (
@@ -165,12 +166,19 @@ def _addresses(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:
         ("embedder", embedder_access(embedder), bool(embedder.url), "documents and questions"),
         ("reranker", reranker_access(reranker), bool(reranker.reranker_url), "questions and passages"),
     ):
-        for url in checked_urls(access) if is_used else ():
-            if is_this_machine(url):
-                continue
+        if is_used:
+            yield from _guarded(f"{name} address", functools.partial(_sent_away, f"{name} address", access, what))
+
+
+def _sent_away(name: str, access: "Access", what: str) -> Iterator[Diagnosis]:
+    from assistant.models.servers import checked_urls, is_this_machine
+
+    for url in checked_urls(access):
+        if not is_this_machine(url):
             message = f"{what} are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
-            remedy = f"Trust that server, or set {access.prefix}url to another or none."
-            yield Diagnosis(f"{name} address", "warning", message, remedy)
+            yield Diagnosis(
+                name, "warning", message, f"Trust that server, or set {access.prefix}url to another or none."
+            )
 
 
 @_check("app address")

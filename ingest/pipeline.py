@@ -58,6 +58,8 @@ def ingest(
     Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
+    is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
+    configured = embedder or Embedder(settings.embedder, settings.device)
     if not (workspace.corpus(corpus) / CATALOG_FILE).exists():  # refused before a new corpus has a folder
         new_name(corpus, "corpus")
         if not targets:
@@ -67,8 +69,7 @@ def ingest(
             )
         for target in targets:
             next(scan(absolute(target)), None)
-    is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
-    configured = embedder or Embedder(settings.embedder, settings.device)
+        configured.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
     with opened(workspace.corpus(corpus), dry_run) as catalog:
         embedder = _embedder_for(catalog, configured, is_chosen, rebuild)
         run = _Run(catalog, settings, embedder, rebuild)

@@ -21,7 +21,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     pause: float = 0.0
-    """Seconds between the words of a stream."""
+    """Seconds between the words of a stream, or the bytes of another reply."""
     cut: int | None = None
     """The connection breaks after so many words of a stream."""
     raw: str | None = None
@@ -143,7 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
             whole = _completion(reply.text) if reply.status == 200 else {"error": {"message": reply.text}}
             content = json.dumps(whole)
         self._head(reply, {"Content-Type": "application/json", "Content-Length": str(len(content.encode()))})
-        self.wfile.write(content.encode())
+        encoded = content.encode()
+        for byte in encoded if reply.pause else ():
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(reply.pause)
+        if not reply.pause:
+            self.wfile.write(encoded)
 
     def _stream(self, reply: Reply) -> None:
         self._head(reply, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -55,11 +55,11 @@ class FakeEmbedder(Embedder):
         self.embedded: list[str] = []
         self._dimension = dimension
 
-    @cached_property
-    def fingerprint(self) -> str:
+    @property
+    def _own_fingerprint(self) -> str:
         return self.name
 
-    @cached_property
+    @property
     def dimension(self) -> int:
         return self._dimension
 

@@ -33,7 +33,6 @@ from assistant.models.servers import (
     Sleep,
     Unanswered,
     engine_access,
-    read,
     reason_in,
 )
 from assistant.text.printing import visible
@@ -160,7 +159,7 @@ class _ChatServer(Server):
                 return None
             self.refuse(response)
             try:
-                return _ModelList.model_validate_json(read(response)).data
+                return _ModelList.model_validate_json(self.read(response)).data
             except ValidationError:
                 self.complain("its list of models is none")
 

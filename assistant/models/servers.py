@@ -137,7 +137,18 @@ class Server:
         """
         with self.response("POST", path, body) as response:
             self.refuse(response)
-            return read(response)
+            return self.read(response)
+
+    def read(self, response: httpx.Response) -> bytes:
+        """A reply, cut where no honest one is so long. Raises SilentError for one that drips."""
+        content, until = bytearray(), time.monotonic() + self._access.timeout_seconds
+        for portion in response.iter_bytes():
+            content += portion
+            if len(content) > _LONGEST_REPLY:
+                break
+            if time.monotonic() > until:
+                self._give_up("did not end its reply in")
+        return bytes(content[:_LONGEST_REPLY])
 
     @contextmanager
     def response(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[httpx.Response]:
@@ -146,19 +157,19 @@ class Server:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         # A connection for each request: opening one takes far less than an answer, and none is left to close.
         client = httpx.Client(
-            headers={"User-Agent": "domain-assistant", **key},
+            # A few bytes that were compressed may be gigabytes.
+            headers={"User-Agent": "domain-assistant", "Accept-Encoding": "identity", **key},
             timeout=httpx.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT_SECONDS)),
             trust_env=not is_this_machine(self.url),
             verify=_certificates(),
         )
         try:
             with client, client.stream(method, f"{self.url}/{path}", json=body) as response:
+                if (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+                    self.complain(f"it compressed what it sent ({self.told(encoding)}), unasked")
                 yield response
         except httpx.ReadTimeout:
-            raise SilentError(
-                f"{self.url} was silent for {seconds:g} s.",
-                f"Look after the server, or raise {self._access.prefix}timeout_seconds.",
-            ) from None
+            self._give_up("was silent for")
         except httpx.HTTPError as error:
             raise Unanswered(self.told(str(error)) or type(error).__name__) from None
 
@@ -172,7 +183,7 @@ class Server:
             raise ModelError(
                 f"{self.url} sends elsewhere, to '{where}'.", f"If you trust that, name it in {prefix}url."
             )
-        reason = self.told(f"{status} {response.reason_phrase} {reason_in(read(response))}")
+        reason = self.told(f"{status} {response.reason_phrase} {reason_in(self.read(response))}")
         if status in _BUSY or response.is_server_error:
             raise Unanswered(reason, response.headers.get("retry-after", ""))
         variable = self._access.key_variable
@@ -184,6 +195,12 @@ class Server:
         kind = RefusedError if status in _AT_FAULT else ModelError
         raise kind(f"{self.url} refuses: {reason}.", remedies.get(status, self._access.remedy))
 
+    def _give_up(self, why: str) -> NoReturn:
+        raise SilentError(
+            f"{self.url} {why} {self._access.timeout_seconds:g} s.",
+            f"Look after the server, or raise {self._access.prefix}timeout_seconds.",
+        ) from None
+
     def complain(self, what: str) -> NoReturn:
         """Raise ModelError for a reply that is none."""
         access = self._access
@@ -193,7 +210,8 @@ class Server:
 
     def told(self, text: str) -> str:
         """Words of a stranger in one line, without the key that they may repeat."""
-        text = text.replace(self._key, "…") if self._key else text
+        for key in {self._key, json.dumps(self._key)[1:-1]} - {""}:
+            text = text.replace(key, "…")
         return visible(" ".join(text.split()))[:_LONGEST_REASON].rstrip(". ")
 
 
@@ -321,21 +339,12 @@ def checked_urls(access: Access) -> list[str]:
 def _checked(url: str, prefix: str) -> str:
     try:
         address = httpx.URL(url)
-    except httpx.InvalidURL:
+        address.host.encode("idna")  # where a connection would fail on it
+    except (httpx.InvalidURL, UnicodeError):
         address = httpx.URL()
     if address.scheme not in {"http", "https"} or not address.host or address.query or address.fragment:
         raise ConfigError(f"{prefix}url '{visible(url)}' is no address.", "Write it as in http://127.0.0.1:8001/v1.")
     return str(address).rstrip("/")
-
-
-def read(response: httpx.Response) -> bytes:
-    """A reply, cut where no honest one is so long."""
-    content = bytearray()
-    for portion in response.iter_bytes():
-        content += portion
-        if len(content) > _LONGEST_REPLY:
-            break
-    return bytes(content[:_LONGEST_REPLY])
 
 
 def reason_in(content: str | bytes) -> str:

@@ -108,20 +108,37 @@ class Embedder:
         self._languages = of_model if _OWN in settings.languages else settings.languages
         # A tokenizer of transformers serves one thread at a time, a server as many as like to ask.
         self._turn = contextlib.nullcontext() if settings.url else threading.RLock()
+        self._known_as = ""
+        self._probed: Vectors | None = None
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Identity of weights, tokenizer and prefix; an index made with another one is not searched.
 
         Raises what ``embed_question`` raises.
         """
-        return self._as_served if self.settings.url else models.fingerprint(self.folder) + self._prefixes
+        return self._known_as or self._own_fingerprint
+
+    @property
+    def _own_fingerprint(self) -> str:
+        return self._as_served if self.settings.url else self._as_local
 
     @cached_property
+    def _as_local(self) -> str:
+        return models.fingerprint(self.folder) + self._prefixes
+
+    @property
     def _as_served(self) -> str:
         """The fingerprint that this embedder has, or would have, on a server."""
-        vector = self.embed_question(served.PROBE)
-        return f"served-{len(vector)}-{served.sketch(vector)}{self._prefixes}"
+        return f"served-{self.dimension}-{served.sketch(self._probe)}{self._prefixes}"
+
+    @property
+    def _probe(self) -> Vectors:
+        """The vector of the probe. Before Python 3.12 cached properties of all embedders share one lock, under which
+        no server is waited for."""
+        if self._probed is None:
+            self._probed = self.embed_question(served.PROBE)
+        return self._probed
 
     @property
     def _prefixes(self) -> str:
@@ -134,20 +151,20 @@ class Embedder:
             own = _SERVED.fullmatch(self._as_served)
             assert own, "it is written like this"
             return own.group(1, 3) == other.group(1, 3) and served.are_near(own[2], other[2])
-        return not self.settings.url and fingerprint == self.fingerprint
+        return not self.settings.url and fingerprint == self._own_fingerprint
 
     def known_as(self, fingerprint: str) -> "Embedder":
         """This embedder under the fingerprint of vectors that it made: sketches of one model may differ in a step."""
         if fingerprint == self.fingerprint:
             return self
         same = copy.copy(self)
-        same.fingerprint = fingerprint
+        same._known_as = fingerprint
         return same
 
-    @cached_property
+    @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self.embed_question(served.PROBE).shape[0])
+        return len(self._probe)
 
     def understands(self, language: str) -> bool:
         """Whether texts in a language may be compared by their vectors; an unknown language may."""
@@ -328,7 +345,8 @@ def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
         return configured
     if configured.made(identity.fingerprint):
         return configured.known_as(identity.fingerprint)
-    was_served = bool(_SERVED.fullmatch(identity.fingerprint))
+    # The bundled one knows vectors of a server as its own, and takes such a corpus over under its name.
+    was_served = bool(_SERVED.fullmatch(identity.fingerprint)) and identity.embedder != BUNDLED
     kept = {"batch_tokens", *(("url", "key_file", "timeout_seconds", "attempts") if was_served else ())}
     settings = EmbedderSettings(model=identity.embedder, **configured.settings.model_dump(include=kept))
     try:

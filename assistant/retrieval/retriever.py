@@ -327,7 +327,8 @@ class JointRetriever(Retriever):
                 snapshots.enter_context(part.snapshot())
             self.embedder = self._parts[0].embedder
             for part in self._parts:
-                if not self.embedder.made(part.embedder.fingerprint):
+                # One of both may have run here, which tells a server's vectors for its own, and not the other way.
+                if not (self.embedder.made(part.embedder.fingerprint) or part.embedder.made(self.embedder.fingerprint)):
                     one, other = self._parts[0].catalog.folder.name, part.catalog.folder.name
                     raise UsageError(
                         f"The corpora '{one}' and '{other}' were read with different embedders.",

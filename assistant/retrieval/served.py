@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,7 @@ class Encoder:
         self._tokens = tokens
         self._servers = ServerPool(embedder_access(settings), Server)
         self._probe: Vectors | None = None
+        self._lock = Lock()
 
     def __call__(self, texts: list[str], prompt: str, is_question: bool) -> Vectors:  # noqa: ARG002 - one model for both
         sent = [self._tokens.cut(prompt + text) for text in texts]
@@ -94,7 +96,8 @@ class Encoder:
         return unit
 
     def _recognise(self, server: "Server", vector: Vectors) -> None:
-        before = self._probe = vector if self._probe is None else self._probe
+        with self._lock:
+            before = self._probe = vector if self._probe is None else self._probe
         cosine = float(before @ vector) if len(before) == len(vector) else 0.0
         if not cosine >= _SAME:
             raise IdentityError(
@@ -141,8 +144,8 @@ class ServedReranker:
 
         self._model = {"model": settings.reranker} if settings.reranker else {}
         self._servers = ServerPool(reranker_access(settings), Server)
-        self._is_tei: bool | None = None
-        """Whether they understand TEI's form alone; None before the first reply."""
+        self._is_tei: dict[Server, bool] = {}
+        """Whether each understands TEI's form alone; nothing of it before its first reply."""
 
     def scores(self, question: str, passages: Sequence[str]) -> list[float]:
         """How well each passage answers the question; higher is better, the scale is the model's.
@@ -161,16 +164,16 @@ class ServedReranker:
         as_jina = {**self._model, "query": question, "documents": list(passages)}
         as_tei = {"query": question, "texts": list(passages), "truncate": True}
         try:
-            content = server.reply("rerank", as_tei if self._is_tei else as_jina)
+            content = server.reply("rerank", as_tei if self._is_tei.get(server) else as_jina)
         except RefusedError as refusal:
-            if self._is_tei is not None:
+            if server in self._is_tei:
                 raise
             try:
                 content = server.reply("rerank", as_tei)
             except RefusedError:
                 raise refusal from None
-            self._is_tei = True
-        self._is_tei = bool(self._is_tei)
+            self._is_tei[server] = True
+        self._is_tei.setdefault(server, False)
         try:
             reply = _RERANKED.validate_json(content)
         except ValidationError:

@@ -44,6 +44,15 @@ def test_a_folder_that_does_not_exist_is_not_looked_for_on_the_hub(name: str) ->
         models.embedder_folder(name)
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/model", "x" * 300, "a\0b", "~nobody-of-this-name/model.gguf"])
+def test_a_name_that_no_disk_can_hold_is_refused_in_one_line(name: str) -> None:
+    for look in (models.embedder_folder, models.engine_folder, models.check_engine_name):
+        with pytest.raises(ModelError) as refused:
+            look(name)
+        assert "\n" not in str(refused.value) and "\0" not in str(refused.value) and len(str(refused.value)) < 300
+    assert models.tokenizer_folder(name) is None
+
+
 def test_a_local_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert models.engine_folder(str(tmp_path)) == tmp_path
 

@@ -1,8 +1,11 @@
 """Embedders and rerankers on servers: the same results as here, known again, and what is told when they fail."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from assistant.config import DeviceSettings, EmbedderSettings, RetrievalSettings
 from assistant.errors import AssistantError, ConfigError, IdentityError, ModelError
 from assistant.retrieval import embedder as embedder_module
 from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.retriever import Retriever
+from assistant.retrieval.retriever import JointRetriever, Retriever
 from assistant.retrieval.served import PROBE, ServedReranker, are_near, sketch
 from assistant.retrieval.tokens import ESTIMATE, TokenCounter
 from assistant.store.catalog import Catalog
@@ -282,6 +285,72 @@ def test_a_busy_server_is_asked_again_and_one_that_is_down_is_told_in_one_line(m
     assert "embedder.timeout_seconds" in line
 
 
+def test_a_silent_server_holds_up_nobody_who_asks_another(minilm: Endpoint) -> None:
+    begun, may_answer = threading.Event(), threading.Event()
+
+    def waits(request: dict[str, Any]) -> Any:
+        begun.set()
+        may_answer.wait(20)
+        return minilm.computes["embeddings"](request)
+
+    with serving() as silent, ThreadPoolExecutor(2) as threads:
+        silent.computes["embeddings"] = waits
+        of_silent = threads.submit(lambda: embedder_at(silent.url).fingerprint)
+        assert begun.wait(20)
+        healthy = embedder_at(minilm.url)
+        fingerprint = threads.submit(lambda: (healthy.fingerprint, healthy.dimension)).result(10)[0]
+        assert not of_silent.done()
+        may_answer.set()
+        assert of_silent.result(20) == fingerprint
+
+
+def test_a_reply_that_drips_and_one_that_is_compressed_are_given_up(minilm: Endpoint) -> None:
+    minilm.computes["embeddings"] = lambda _: Reply(raw=" " * 1000, pause=0.02)
+    started = time.monotonic()
+    line = failure(ModelError, embedder_at(minilm.url, timeout_seconds=0.3).load)
+    assert "did not end its reply in 0.3 s" in line and time.monotonic() - started < 5
+    minilm.computes["embeddings"] = lambda _: Reply(raw="bomb", headers={"Content-Encoding": "gzip"})
+    assert "compressed" in failure(ModelError, embedder_at(minilm.url).load)
+    assert minilm.headers[-1]["Accept-Encoding"] == "identity"
+
+
+def test_a_first_ingest_without_its_server_leaves_no_corpus(workspace: Workspace, docs: Path) -> None:
+    failure(ModelError, lambda: ingest(workspace, "new", [filled(docs)], settings_at("http://127.0.0.1:9/v1")))
+    assert not workspace.corpus("new").exists()
+
+
+def test_a_corpus_that_runs_here_under_its_own_name_is_not_looked_for_on_a_server(
+    workspace: Workspace, docs: Path, minilm: Endpoint
+) -> None:
+    here = Settings.model_validate({**settings_at(minilm.url).model_dump(), "embedder": {}})
+    ingest(
+        workspace, "default", [filled(docs)], settings_at(minilm.url, model=str(models.embedder_folder(models.BUNDLED)))
+    )
+    (docs / "new.md").write_text("# Storm\n\nStorm damage is covered.")
+    ingest(workspace, "default", [docs], here)
+    with closing(Catalog(workspace.corpus("default"))) as catalog, serving() as other:
+        assert (identity := catalog.identity()) and identity.embedder == models.BUNDLED
+        runs(other, other_model)
+        own = embedder_module.embedder_of(catalog, embedder_at(other.url, model="another"))
+    assert own.settings.model == models.BUNDLED and not own.settings.url
+
+
+def test_corpora_of_a_server_and_of_the_same_model_here_are_searched_together_in_any_order(
+    workspace: Workspace, docs: Path, minilm: Endpoint
+) -> None:
+    served = settings_at(minilm.url)
+    here = Settings.model_validate({**served.model_dump(), "embedder": {}})
+    ingest(workspace, "served", [filled(docs)], served)
+    ingest(workspace, "here", [docs], here)
+    for names in (("served", "here"), ("here", "served")):
+        for settings in (served, here):
+            with ExitStack() as stack:
+                catalogs = [stack.enter_context(closing(Catalog(workspace.corpus(name)))) for name in names]
+                embedder = Embedder(settings.embedder, settings.device)
+                parts = [Retriever(one, embedder, settings.retrieval, settings.device) for one in catalogs]
+                assert JointRetriever(parts).search(QUESTIONS[0])[0].document == "hail.md"
+
+
 NONSENSE: tuple[Any, ...] = (
     {"data": []},
     {"data": [{"index": 0, "embedding": [1.0, 2.0]}]},
@@ -316,6 +385,9 @@ def test_each_server_gets_its_own_key_and_no_other(
     minilm.replies[:] = [Reply(f"wrong key {KEY}", 401)]
     line = failure(ModelError, lambda: embedder.embed_question("hail"))
     assert "embedder.key_file" in line and "ASSISTANT_EMBEDDER_KEY" in line
+    monkeypatch.setenv("ASSISTANT_EMBEDDER_KEY", 'sk-"of\\ours')
+    minilm.replies[:] = [Reply(raw=json.dumps({"error": ['wrong key sk-"of\\ours']}), status=401)]
+    assert "of" not in failure(ModelError, embedder_at(minilm.url).load).split("[")[1].split("]")[0]
     ranked(minilm, "documents")
     minilm.replies[:] = [Reply()]
     reranker_at(minilm.url).scores("hail", ["hail"])
@@ -324,7 +396,15 @@ def test_each_server_gets_its_own_key_and_no_other(
 
 @pytest.mark.parametrize(
     "values",
-    [{"url": "ftp://a/v1"}, {"url": "a/v1"}, {"url": f"http://me:{KEY}@a/v1"}, {"model": "bundled"}, {"model": ""}],
+    [
+        {"url": "ftp://a/v1"},
+        {"url": "a/v1"},
+        {"url": "http://a..b/v1"},
+        {"url": "http://xn--/v1"},
+        {"url": f"http://me:{KEY}@a/v1"},
+        {"model": "bundled"},
+        {"model": ""},
+    ],
     ids=str,
 )
 def test_an_address_that_is_none_and_a_server_without_a_model_are_refused(values: dict[str, str]) -> None:
@@ -449,3 +529,7 @@ def test_the_command_searches_and_reranks_over_http_and_doctor_tells_of_both(
         == "documents and questions are sent to http://192.0.2.1/v1, unencrypted"
     )
     assert findings["reranker address"]["message"] == "questions and passages are sent to https://192.0.2.1"
+    wrong = ["--set", "embedder.url=http://a..b", "--set", "embedder.model=m", "--set"]
+    wrong += ["retrieval.reranker_url=https://192.0.2.1"]
+    findings = {one["name"]: one for one in json.loads(run(capsys, "doctor", *place, *wrong)[1])}
+    assert findings["embedder address"]["severity"] == "error" and findings["reranker address"]["severity"] == "warning"
