@@ -20,7 +20,7 @@ from assistant.errors import ModelError, PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.notes import version_notes, warning_notes
-from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
+from assistant.grounding.outcomes import QuestionPart, by_parts, left_out, outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence, fitting_history
@@ -313,7 +313,9 @@ class Assistant:
                 text, sentences = grounder.text, tuple(grounder.sentences)
                 if grounder.stands and all(only_replies(one.text, places.question) for one in sentences):
                     quotes = tuple(replace(one, before="\n") for one in places.quotes(1))
-                    text, sentences = "\n".join([text, *(one.text for one in quotes)]), (*sentences, *quotes)
+                else:
+                    quotes = tuple(left_out(sentences, shown, places.question))
+                text, sentences = "\n".join([text, *(one.text for one in quotes)]), (*sentences, *quotes)
             case "quoted":
                 sentences = places.quotes()
                 text = "\n".join(sentence.text for sentence in sentences)
@@ -347,7 +349,11 @@ class Assistant:
         course.done("quote")
         if quotes or left or not any(sentence.supported for sentence in said):
             said = tuple(sentence for sentence in said if sentence.supported)
-        sentences = (*said, *(replace(quote, before="\n") for quote in quotes))
+        said = (*said, *left_out(said, shown, course.rewriting.standalone))
+        sentences = (
+            *said,
+            *(replace(quote, before="\n") for quote in quotes if quote.text not in {one.text for one in said}),
+        )
         notes = []
         if sentences:
             for part in left:

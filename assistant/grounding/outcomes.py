@@ -7,23 +7,32 @@ hedged      else the places that come closest, told as no more than that
 refused     no place has anything to do with the question; or the model declines in the words of the house
 
 Of a question that joins several, each part is answered by what was said, or quoted, or stays open.
+
+Behind own words that leave out a condition ("It is halved.") stands the sentence that has it ("If a partner garage
+repairs the car, the deductible is halved.").
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from assistant.grounding.grounder import CLEARLY_WORSE
+from assistant.grounding.grounder import CLEARLY_WORSE, cite
 from assistant.grounding.quoting import Places
+from assistant.text.lexicon import vocabulary, whole_words
 from assistant.text.quantities import quantities
-from assistant.text.words import content_stems, stems
-from assistant.types import Sentence
+from assistant.text.sentences import sentence_spans
+from assistant.text.words import content_stems, stems, words
+from assistant.types import Evidence, Sentence
 
 Outcome = Literal["own words", "quoted", "hedged", "refused"]
 
 # Part of the question's words that the best place holds, and probability that the evidence answers, added: both are the
 # same for any embedder. Chosen on questions about one half of two corpora (docs/grounding.md).
 _LEAST_TO_ANSWER = 1.1
+# A condition of which less is said, or was asked, is left out (docs/log.md).
+_SAID = 0.5
+_CLAUSE_END = re.compile(r"[,;:.](?=\s|$)|\n")
 
 
 def outcome_of(
@@ -111,3 +120,37 @@ def _own_words(part: QuestionPart, parts: Sequence[QuestionPart], text: str) -> 
     """The words of a text that a part has and no other one, as stems."""
     others = (content_stems(other.asked, "") for other in parts if other is not part)
     return set(content_stems(part.asked, "")).difference(*others).intersection(stems(text, ""))
+
+
+def left_out(said: Iterable[Sentence], shown: Sequence[Evidence], question: str) -> Iterator[Sentence]:
+    """The sentences of the passages that say on a condition only what was ``said`` without it, each once."""
+    told = set[tuple[int, int, int]]()
+    for sentence in said:
+        for cited in sentence.citations:
+            hit = next(hit for hit in shown if hit.rank == cited.hit)
+            if hit.block_at(cited.start).kind == "table":
+                continue
+            its = set(content_stems(sentence.text, hit.language))
+            start, end = max(
+                sentence_spans(cited.quote),
+                key=lambda span: len(its.intersection(stems(cited.quote[slice(*span)], hit.language))),
+            )
+            place = hit.rank, cited.start - hit.start + start, cited.start - hit.start + end
+            if place not in told and _on_a_condition(cited.quote[start:end], sentence.text, question, hit.language):
+                told.add(place)
+                text = " ".join(cited.quote[start:end].split())
+                yield Sentence(text, True, "", (cite(hit, *place[1:], shown),), before="\n")
+
+
+def _on_a_condition(passage: str, said: str, question: str, language: str) -> bool:
+    """Whether a sentence has a condition of which what is ``said``, without any, and the question hold too little."""
+    conditions = vocabulary("conditions", language)
+    if not conditions or not conditions.isdisjoint(words(said)):
+        return False
+    known = set(stems(f"{said} {question}", language))
+    for opening in whole_words("|".join(conditions)).finditer(passage):
+        end = _CLAUSE_END.search(passage, opening.end())
+        its = set(content_stems(passage[opening.end() : end.start() if end else None], language))
+        if len(its & known) < _SAID * len(its):
+            return True
+    return False
