@@ -32,7 +32,7 @@ from assistant.grounding.consistency import (
     said_of_names,
 )
 from assistant.grounding.spans import Span, spans
-from assistant.grounding.tables import Row, means_another, named_cells, numbers_within, stems_of
+from assistant.grounding.tables import Row, is_any_of_its_table, means_another, named_cells, numbers_within, stems_of
 from assistant.retrieval.embedder import Likeness
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
@@ -318,12 +318,11 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         is_numbered = span.item is not None and span.item.mark == "number"
         read = _Read(hit.text[span.start : span.end], known, hit.language, is_numbered)
     objection = _objection(claim, read)
-    if (
-        not objection
-        and span.row
-        and means_another(span.row, f"{claim.asked} {claim.text}", hit.language, claim.question)
-    ):
-        objection = "another row of the table fits better"
+    if not objection and span.row:
+        if means_another(span.row, f"{claim.asked} {claim.text}", hit.language, claim.question):
+            objection = "another row of the table fits better"
+        elif is_any_of_its_table(span.row, f"{claim.text} {claim.question}", hit.language):
+            objection = "nothing tells the row from the others"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
     if claim.added is not None:  # in its other words the question goes on, whatever a passage calls it

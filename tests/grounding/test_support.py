@@ -196,6 +196,14 @@ def test_a_number_of_a_row_is_said_under_its_own_column(sentence: str) -> None:
     assert not is_supported(sentence, in_language(f"{table}| Week ticket | £14.00 | 7 days | £5.00 |"))
 
 
+def test_a_row_is_not_said_of_what_no_row_names() -> None:
+    reserves = "| Kind of claim | Average first reserve |\n| Storm, building | €2,100 per claim |\n"
+    hit = in_language(f"{reserves}| Burglary, home contents | €3,800 per claim |")
+    assert is_supported("The average first reserve for a burglary is €3,800 per claim.", hit)
+    assert is_supported("The average first reserve is €3,800 per claim for home contents.", hit)
+    assert not is_supported("The average first reserve for a kitchen fire is €3,800 per claim.", hit)
+
+
 def test_rows_of_a_table_that_was_split_are_read_under_the_header_in_their_context() -> None:
     rows = "| Towing | €100 | €300 |\n| Glass | €50 | €80 |"
     hit = dataclasses.replace(in_language(rows), context="Terms > § 7\n| Benefit | Drive Classic | Drive Plus |")
