@@ -8,8 +8,8 @@ refused     no place has anything to do with the question; or the model declines
 
 Of a question that joins several, each part is answered by what was said, or quoted, or stays open.
 
-Behind own words that leave out a condition ("It is halved.") stands the sentence that has it ("If a partner garage
-repairs the car, the deductible is halved.").
+Behind own words that leave out a condition ("It is halved.") or all figures ("Yes, drones are.") stands the sentence
+that has them ("If a partner garage repairs the car, the deductible is halved.", "Drones of up to 500 g are insured.").
 """
 
 import re
@@ -123,7 +123,7 @@ def _own_words(part: QuestionPart, parts: Sequence[QuestionPart], text: str) -> 
 
 
 def left_out(said: Iterable[Sentence], shown: Sequence[Evidence], question: str) -> Iterator[Sentence]:
-    """The sentences of the passages that say on a condition only what was ``said`` without it, each once."""
+    """The sentences of the passages that say on a condition only, or with figures, what was ``said`` without."""
     told = set[tuple[int, int, int]]()
     for sentence in said:
         for cited in sentence.citations:
@@ -136,7 +136,8 @@ def left_out(said: Iterable[Sentence], shown: Sequence[Evidence], question: str)
                 key=lambda span: len(its.intersection(stems(cited.quote[slice(*span)], hit.language))),
             )
             place = hit.rank, cited.start - hit.start + start, cited.start - hit.start + end
-            if place not in told and _on_a_condition(cited.quote[start:end], sentence.text, question, hit.language):
+            case = cited.quote[start:end], sentence.text, question, hit.language
+            if place not in told and (_on_a_condition(*case) or _has_the_figures(*case)):
                 told.add(place)
                 text = " ".join(cited.quote[start:end].split())
                 yield Sentence(text, True, "", (cite(hit, *place[1:], shown),), before="\n")
@@ -154,3 +155,11 @@ def _on_a_condition(passage: str, said: str, question: str, language: str) -> bo
         if len(its & known) < _SAID * len(its):
             return True
     return False
+
+
+def _has_the_figures(passage: str, said: str, question: str, language: str) -> bool:
+    """Whether what is ``said`` has no figure where a sentence has some, beside those of the question."""
+    if quantities(said, language):
+        return False
+    new = set(quantities(passage, language)) - set(quantities(question, language))
+    return any(one[0].isdigit() for one in new)  # "(2)" and "§ 3" only name a place

@@ -1,4 +1,4 @@
-"""What stands behind an answer that leaves out a condition of the documents."""
+"""What stands behind an answer that leaves out a condition or the figures of the documents."""
 
 import pytest
 from samples import evidence, weights
@@ -35,6 +35,16 @@ def test_a_condition_that_an_answer_leaves_out_stands_behind_it(
 ) -> None:
     assert behind(passage, said, question, language) == [expected]
     assert behind(passage, f"{said} {said}", question, language) == [expected], "once"
+
+
+def test_figures_that_an_answer_leaves_out_stand_behind_it() -> None:
+    drones = "(3) Drones of up to 500 g are insured in Home Plus. Kites are insured too."
+    assert behind(drones, "Drones are insured in Home Plus.", "Are drones insured?", "en") == [
+        drones.partition(". ")[0] + "."
+    ]
+    assert behind(drones, "Kites are insured too.", "Are kites insured?", "en") == []
+    assert behind(drones, "Drones are insured in Home Plus.", "Is a drone of 500 g insured?", "en") == []
+    assert behind(drones, "Drones of up to 500 g are insured.", "Are drones insured?", "en") == []
 
 
 @pytest.mark.parametrize(
