@@ -63,10 +63,8 @@ def ingest(
     if not (workspace.corpus(corpus) / CATALOG_FILE).exists():  # refused before a new corpus has a folder
         new_name(corpus, "corpus")
         if not targets:
-            raise UsageError(
-                f"There is no corpus '{corpus}' yet, and so no folder to look at again.",
-                "Name a folder: assistant ingest ./docs",
-            )
+            nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
+            raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
         for target in targets:
             next(scan(absolute(target)), None)
         configured.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
