@@ -122,9 +122,12 @@ def _own_words(part: QuestionPart, parts: Sequence[QuestionPart], text: str) -> 
     return set(content_stems(part.asked, "")).difference(*others).intersection(stems(text, ""))
 
 
-def left_out(said: Iterable[Sentence], shown: Sequence[Evidence], question: str) -> Iterator[Sentence]:
-    """The sentences of the passages that say on a condition only, or with figures, what was ``said`` without."""
-    told = set[tuple[int, int, int]]()
+def left_out(said: Sequence[Sentence], shown: Sequence[Evidence], question: str) -> Iterator[Sentence]:
+    """The sentences of the passages that say on a condition only, or with figures, what was ``said`` without.
+
+    None that was said itself, in these words.
+    """
+    told = {" ".join(sentence.text.split()) for sentence in said}
     for sentence in said:
         for cited in sentence.citations:
             hit = next(hit for hit in shown if hit.rank == cited.hit)
@@ -135,12 +138,12 @@ def left_out(said: Iterable[Sentence], shown: Sequence[Evidence], question: str)
                 sentence_spans(cited.quote),
                 key=lambda span: len(its.intersection(stems(cited.quote[slice(*span)], hit.language))),
             )
-            place = hit.rank, cited.start - hit.start + start, cited.start - hit.start + end
+            text = " ".join(cited.quote[start:end].split())
             case = cited.quote[start:end], sentence.text, question, hit.language
-            if place not in told and (_on_a_condition(*case) or _has_the_figures(*case)):
-                told.add(place)
-                text = " ".join(cited.quote[start:end].split())
-                yield Sentence(text, True, "", (cite(hit, *place[1:], shown),), before="\n")
+            if text not in told and (_on_a_condition(*case) or _has_the_figures(*case)):
+                told.add(text)
+                offset = cited.start - hit.start
+                yield Sentence(text, True, "", (cite(hit, offset + start, offset + end, shown),), before="\n")
 
 
 def _on_a_condition(passage: str, said: str, question: str, language: str) -> bool:

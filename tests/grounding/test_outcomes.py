@@ -53,6 +53,7 @@ def test_figures_that_an_answer_leaves_out_stand_behind_it() -> None:
         ("The deductible for hail is halved if a partner garage repairs the car.", "What is the deductible?"),
         ("The deductible for hail is halved.", "A partner garage repairs the car. What is the deductible for hail?"),
         ("The deductible is €150.", "What is the deductible?"),
+        (f"The deductible for hail is halved. {HALVED.partition(chr(10))[2]}", "What is the deductible?"),
     ],
 )
 def test_what_was_said_or_asked_is_not_said_again(said: str, question: str) -> None:
