@@ -68,6 +68,11 @@ class Workspace:
         return self.corpora / safe_name(name, "corpus")
 
     @property
+    def sources(self) -> Path:
+        """Copies of documents that lie elsewhere."""
+        return self.root / "sources"
+
+    @property
     def pairs(self) -> Path:
         return self.root / "pairs"
 

@@ -2,7 +2,7 @@
 
     2026-12-01T13:00:00Z  ana          question    claims               {"characters": 39, "hash": "9f2c…"}
     2026-12-01T13:04:11Z  ben          upload      claims               {"files": ["tariff.pdf"]}
-    2026-12-01T13:04:12Z  ben          ingest      default              {"folders": [".../uploads/claims"]}
+    2026-12-01T13:04:12Z  ben          ingest      default              {"sources": [".../uploads/claims"]}
     2026-12-01T13:09:40Z  shell:root   config set                       {"assignments": ["retrieval.k=5"]}
 
 What is asked is kept as its length and a hash, unless its text is wanted. The hash tells only whether two questions

@@ -1,10 +1,12 @@
 """Options that several commands share, and what they lead to: settings, workspace, its service."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,7 +21,37 @@ if TYPE_CHECKING:
     from assistant.artifacts.audit import AuditLog
     from assistant.service import Service
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(rf"([1-9]\d{{0,5}})([{''.join(_SECONDS)}])")
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """A time as in 30m, 1h or 1d, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not (found := _DURATION.fullmatch(str(value))):
+            raise click.BadParameter(f"'{value}' is no time: write it as in 30m, 1h or 1d.", ctx, param)
+        return float(int(found[1]) * _SECONDS[found[2]])
+
+
+class Source(click.ParamType[str]):
+    """A folder, a file, or an address; no password, which the audit log would keep."""
+
+    name = "source"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if "://" in value and urlsplit(value).password:
+            self.fail(
+                f"The address of {urlsplit(value).hostname} holds a password. Keep it where the store's library looks:"
+                " environment variables, or ~/.config/fsspec/*.json.",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 # Commands that change nothing and give nothing away; all others stand in the audit log, when they begin.

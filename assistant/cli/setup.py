@@ -53,7 +53,7 @@ def init_command(context: click.Context, model: str | None, sample: bool | None,
     if sample:
         folder = next(one for one in _SAMPLES if one.exists())
         chosen = {"corpus": _SAMPLE, "workspace": workspace, "assignments": ()}
-        if context.invoke(ingest_command, folders=(folder / "docs",), **chosen):
+        if context.invoke(ingest_command, sources=(str(folder / "docs"),), **chosen):
             context.exit(1)
         question = (folder / "questions.txt").read_text("utf-8").partition("\n")[0]
         click.echo(click.style(f"\nassistant ask --corpus {_SAMPLE} {shlex.quote(question)}", bold=True))

@@ -18,8 +18,8 @@ from assistant.artifacts.cards import (
     staleness,
 )
 from assistant.artifacts.pairs import holds_preferences, read_header
-from assistant.cli.ingest import gathered_preferences
 from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
+from assistant.cli.pairs import gathered_preferences
 from assistant.config import Settings
 from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AssistantError, PairsError, UsageError

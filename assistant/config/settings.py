@@ -186,6 +186,7 @@ class IngestSettings(Section):
         20_000_000, ge=1, le=10_000_000_000, description="Documents with more text are not taken in."
     )
     max_pages: int = Field(5_000, ge=1, le=10_000_000, description="PDFs with more pages are not taken in.")
+    web_pages: int = Field(1_000, ge=1, le=1_000_000, description="Most pages that are asked of one web site.")
     calibrate: bool = Field(
         True, description="Learn from a corpus that has changed much when its evidence is too weak to answer."
     )

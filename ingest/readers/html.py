@@ -69,8 +69,7 @@ class Unseen:
 
 def read_html(data: bytes) -> Document:
     """A web page: what a reader of it would see."""
-    declared = _DECLARED.search(data[:2048])
-    text, warnings = decode(data, declared.group(1).decode("ascii") if declared else "")
+    text, warnings = decode(data, declared_encoding(data))
     root, hidden = parse(text)
     names: dict[str, str] = {}
     for element in root.iter("meta"):
@@ -94,6 +93,12 @@ def read_html(data: bytes) -> Document:
         metadata=metadata,
         warnings=(*warnings, *hidden.warnings()),
     )
+
+
+def declared_encoding(data: bytes) -> str:
+    """What a page says of its own encoding; empty where it says nothing."""
+    declared = _DECLARED.search(data[:2048])
+    return declared.group(1).decode("ascii") if declared else ""
 
 
 def parse(text: str) -> tuple[etree._Element, Unseen]:

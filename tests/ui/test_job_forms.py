@@ -113,7 +113,7 @@ def _is_harmless(arguments: Sequence[str], field: str, value: Any) -> None:
     understood = command.make_context(command.name, rest).params
     assert understood.get("limit") in {None, 1, 5}, about
     if field == "folder":  # an admin may name any, and it stands behind the dashes
-        assert understood["folders"] == (Path(str(value).strip()).expanduser(),), about
+        assert understood["sources"] == (str(Path(str(value).strip()).expanduser()),), about
     given = dict(one.split("=", 1) for one in understood.get("arguments", ()))
     TrainSettings.model_validate(given)
 

@@ -1,0 +1,238 @@
+"""Documents that lie elsewhere: before each ingest a copy of them in the workspace is made to say what they say.
+
+    s3://claims/policies  ──▶  sources/s3-claims-policies-1f2e3d4c/    ingested as any folder
+                                   .source.jsonl                       its address, and a line for each file
+
+What has the version of before is not fetched again, nor what a run that was killed has fetched. What cannot be fetched
+stays as it was.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, TextIO
+from urllib.parse import urlsplit
+
+from assistant.config import Settings
+from assistant.errors import IngestError, UsageError
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.text.printing import counted, visible
+from assistant.work.progress import note, progress_bar
+from assistant.workspace import Workspace, make_folder, replaced_atomically, write_lock
+from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of, stored_files
+from ingest.website import web_pages
+
+_LISTING = ".source.jsonl"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.", re.DOTALL)
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
+_LONGEST_NAME = 40
+_MOST_TOLD = 5
+"""Files that could not be fetched, each in a line."""
+
+
+def brought(
+    workspace: Workspace, corpus: str, targets: Sequence[str], settings: Settings, *, dry_run: bool = False
+) -> list[Path]:
+    """The folders to ingest for ``targets``: those here as they are, of addresses the copies, brought up to date.
+
+    Without targets the copies that a corpus was made from are brought up to date, and nothing is returned; one whose
+    source does not answer then stays as it was. Raises UsageError for what is no address, and what ``refresh`` raises.
+    """
+    for copy in () if targets else copies_of(workspace, corpus):
+        try:
+            refresh(workspace, address_at(copy), settings, dry_run=dry_run)
+        except IngestError as error:
+            note(f"Warning: {error.message} What was fetched before stays.")
+    return [
+        refresh(workspace, target, settings, dry_run=dry_run) if is_address(target) else Path(target)
+        for target in targets
+    ]
+
+
+def is_address(target: str) -> bool:
+    """Whether a target lies elsewhere."""
+    return bool(_ADDRESS.match(target)) and not target.startswith("file:")
+
+
+def copies_of(workspace: Workspace, corpus: str) -> list[Path]:
+    """The copies that a corpus was made from."""
+    return [root for root in _roots(workspace, corpus) if root.parent == workspace.sources and address_at(root)]
+
+
+def _roots(workspace: Workspace, corpus: str) -> list[Path]:
+    """The folders and files that a corpus was made from."""
+    folder = workspace.corpus(corpus)
+    if not (folder / CATALOG_FILE).exists():
+        return []
+    with closing(Catalog(folder)) as catalog:
+        return sorted({Path(row.root) for row in catalog.files()})
+
+
+def copy_of(workspace: Workspace, address: str) -> Path:
+    """The folder for the copy of what lies at an address."""
+    address = address.rstrip("/")
+    name = _NOT_IN_NAMES.sub("-", address)[:_LONGEST_NAME].strip("-")
+    return workspace.sources / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+
+
+def address_at(folder: Path) -> str:
+    """The address of which a folder is the copy; empty for any other folder."""
+    with suppress(OSError, ValueError, KeyError, TypeError), (folder / _LISTING).open(encoding="utf-8") as listing:
+        return str(json.loads(listing.readline())["address"])
+    return ""
+
+
+def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: bool = False) -> Path:
+    """Bring the copy of an address up to date, and return its folder; a dry run only tells what would be fetched.
+
+    Raises UsageError for an address that is none, IngestError when nothing can be looked at there, WorkspaceBusy.
+    """
+    folder = copy_of(workspace, address)
+    if dry_run and not folder.exists():
+        raise UsageError(f"Nothing of {visible(address)} is here yet.", "Without --dry-run it is fetched.")
+    with write_lock(folder):
+        kept = _kept(folder)
+        found = (web_pages if urlsplit(address).scheme in ("http", "https") else stored_files)(
+            address, kept, settings.ingest
+        )
+        if dry_run:
+            changed = sum(isinstance(one, RemoteFile) and one.write is not None for one in found)
+            note(f"{visible(address)}: {counted(changed, 'file')} would be fetched.")
+            return folder
+        copy = _Copy(folder, address, kept)
+        try:
+            with progress_bar(f"Fetching {visible(address)}", None) as bar:
+                for one in found:
+                    copy.take(one)
+                    bar.item(one.path, one.reason if isinstance(one, Unfetched) else "")
+                    bar.advance()
+            copy.drop_what_is_gone()
+        finally:
+            copy.close()
+    copy.tell()
+    return folder
+
+
+class _Copy:
+    """A copy while it is brought up to date."""
+
+    def __init__(self, folder: Path, address: str, kept: dict[str, Kept]) -> None:
+        self._folder = folder
+        self._address = address
+        self._kept = kept
+        self._seen = set[str]()
+        self._failures: list[Unfetched] = []
+        self._fetched = 0
+        self._removed = 0
+        self._write_listing()
+        self._listing: TextIO = (folder / _LISTING).open("a", encoding="utf-8")
+
+    def take(self, one: RemoteFile | Unfetched) -> None:
+        """Fetch what has changed."""
+        self._seen.add(one.path)
+        if isinstance(one, Unfetched):
+            self._failures.append(one)
+        elif one.write:
+            try:
+                target = self._folder / one.path
+                make_folder(target.parent)
+                with replaced_atomically(target) as beside:
+                    one.write(beside)
+            except Exception as error:  # each store has errors of its own
+                self._failures.append(Unfetched(one.path, reason_of(error)))
+                return
+            self._fetched += 1
+            self._kept[one.path] = Kept(one.version, one.links)
+            self._listing.write(_line(one.path, self._kept[one.path]))
+            self._listing.flush()
+
+    def drop_what_is_gone(self) -> None:
+        """Files that are not there any more, if all that is there could be seen."""
+        if any(failure.hides_others for failure in self._failures):
+            return
+        for path in self._kept.keys() - self._seen:
+            (self._folder / path).unlink(missing_ok=True)
+            del self._kept[path]
+            self._removed += 1
+
+    def close(self) -> None:
+        self._listing.close()
+        self._write_listing()
+
+    def tell(self) -> None:
+        """What was done, and what could not be."""
+        told = f", {self._removed} gone" if self._removed else ""
+        note(f"{visible(self._address)}: {counted(self._fetched, 'file')} fetched of {len(self._kept)}{told}.")
+        for one in self._failures[:_MOST_TOLD]:
+            note(f"Warning: {visible(one.path)} was not fetched: {one.reason}.")
+        if (more := len(self._failures) - _MOST_TOLD) > 0:
+            note(f"Warning: {counted(more, 'file')} more could not be fetched.")
+
+    def _write_listing(self) -> None:
+        with replaced_atomically(self._folder / _LISTING) as beside:
+            lines = [json.dumps({"address": self._address}) + "\n"]
+            lines += [_line(path, kept) for path, kept in sorted(self._kept.items())]
+            beside.write_text("".join(lines), encoding="utf-8")
+
+
+def _line(path: str, kept: Kept) -> str:
+    return json.dumps({"path": path, **asdict(kept)}, ensure_ascii=False) + "\n"
+
+
+def _kept(folder: Path) -> dict[str, Kept]:
+    """What is known of the files in a copy that are there; later lines are of later days."""
+    found: dict[str, Kept] = {}
+    with suppress(FileNotFoundError), (folder / _LISTING).open(encoding="utf-8", errors="replace") as listing:
+        for line in listing:
+            with suppress(ValueError, KeyError, TypeError):  # the last one of a run that was killed
+                row: dict[str, Any] = json.loads(line)
+                if not is_unsafe(row["path"]) and (folder / row["path"]).is_file():
+                    found[row["path"]] = Kept(row["version"], tuple(row.get("links", ())))
+    return found
+
+
+def watchable(workspace: Workspace, corpus: str, targets: Sequence[str]) -> list[Path]:
+    """The folders and files here among ``targets``, or of those that a corpus was made from.
+
+    Raises UsageError when there is none.
+    """
+    found = [Path(target).absolute() for target in targets if not is_address(target)]
+    if not targets:
+        found = [root for root in _roots(workspace, corpus) if not address_at(root)]
+    if not found:
+        raise UsageError("What lies elsewhere cannot be watched.", "Look at it every now and then: --every 1h")
+    return found
+
+
+def rounds(seconds: float | None, watched: Sequence[Path], workspace: Workspace) -> Iterator[None]:
+    """Each moment at which to ingest again: when something that is ``watched`` has changed since the last one, and
+    ``seconds`` after it. Watched is from now on. Raises UsageError where nothing can be watched.
+    """
+    changed = Event()
+
+    def watch() -> None:
+        for _ in watchfiles.watch(*watched, watch_filter=lambda _, path: is_document(Path(path))):
+            changed.set()
+
+    def is_document(path: Path) -> bool:
+        inside = next((path.relative_to(root) for root in watched if path.is_relative_to(root)), path)
+        return not path.is_relative_to(workspace.root) and not any(part.startswith(".") for part in inside.parts)
+
+    def moments() -> Iterator[None]:
+        while True:
+            changed.wait(seconds)
+            changed.clear()
+            yield
+
+    if watched:
+        try:
+            import watchfiles
+        except ImportError:
+            raise UsageError("--watch needs watchfiles.", "pip install 'domain-assistant[sources]'") from None
+        Thread(target=watch, daemon=True).start()
+    return moments()

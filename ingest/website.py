@@ -1,0 +1,321 @@
+"""A web site as files: the pages below a start address, or those that a sitemap names.
+
+Asked are only pages of that site (one scheme, host and port) and below the folder of the start address, one after
+another, as far as robots.txt lets and as slowly as it asks; no form is sent and no script run. A page that says that it
+is the copy of another one of these is left to that one. What a page repeats around its text (menus, notices, footers)
+is cut away where it does not mark its main part itself.
+"""
+
+import hashlib
+import mimetypes
+import re
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+import httpx
+from lxml import etree
+
+from assistant.config import IngestSettings
+from assistant.errors import IngestError, UsageError
+from assistant.models.servers import is_this_machine, seconds_to_wait
+from assistant.text.printing import visible
+from ingest.readers import READ_SUFFIXES
+from ingest.readers.clean import decode
+from ingest.readers.html import declared_encoding, parse
+from ingest.readers.reading_limits import Refused
+from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of
+
+_AGENT = "domain-assistant"
+_SECONDS = 30.0
+_ATTEMPTS = 3
+_LONGEST_DELAY_SECONDS = 60.0
+_LONGEST_ROBOTS = 512 << 10
+"""Bytes of robots.txt that are read at least (RFC 9309)."""
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_MAPS = frozenset({"application/xml", "text/xml"})
+_TYPES = mimetypes.MimeTypes()  # those of Python: what a system adds differs
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9_.:-]{1,40})""", re.IGNORECASE)
+_CONDITIONS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
+_CONDITION = re.compile(rf"(?:^|; )({'|'.join(_CONDITIONS)}) (.+)", re.DOTALL)
+# Less is what stands around a text rather than the text.
+_FEWEST_WORDS = 20
+_MAIN = etree.XPath("boolean(//main | //*[@role='main'])")
+_BASE = etree.XPath("string(//base/@href)")
+_LINKS = etree.XPath("//a/@href | //area/@href")
+_CANONICAL = etree.XPath("string((//link[contains(concat(' ', @rel, ' '), ' canonical ')]/@href)[1])")
+_ORDERS = etree.XPath("//meta[@name='robots' or @name='ROBOTS']/@content")
+_GZIP = b"\x1f\x8b"
+_LONGEST_SITEMAP = 50 << 20
+"""Bytes, unpacked (sitemaps.org)."""
+
+
+def web_pages(address: str, kept: Mapping[str, Kept], settings: IngestSettings) -> Iterator[RemoteFile | Unfetched]:
+    """The pages and documents of a site, as they are found.
+
+    Raises UsageError where a library is missing, IngestError when the start cannot be had or robots.txt forbids it.
+    """
+    site = _Site(address, settings)
+    with site.client:
+        yield from site.files(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What came from an address: the body is empty unless the status is 200."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes = b""
+
+    @property
+    def kind(self) -> str:
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        found = _CHARSET.search(self.headers.get("content-type", ""))
+        return found[1] if found else ""
+
+    @property
+    def version(self) -> str:
+        """What changes with the content, by which it can be asked for anew."""
+        told = next((f"{name} {self.headers[name]}" for name in _CONDITIONS if name in self.headers), "")
+        return told or f"hash {hashlib.sha256(self.body).hexdigest()}"
+
+
+class _Site:
+    """A site while it is walked through."""
+
+    def __init__(self, address: str, settings: IngestSettings) -> None:
+        self.start = _normal(address)
+        self._most_bytes = settings.max_file_mb << 20
+        self._most_pages = settings.web_pages
+        parts = urlsplit(self.start)
+        self._site = parts[:2]
+        self._folder = parts.path[: parts.path.rindex("/") + 1]
+        self._delay = 0.0
+        self._waiting = deque[str]()
+        self._noticed = set[str]()
+        self._mapped: dict[str, str] = {}
+        """Addresses that a sitemap names, with when it says they changed."""
+        self.client = httpx.Client(
+            headers={"User-Agent": _AGENT},
+            timeout=httpx.Timeout(_SECONDS),
+            trust_env=not is_this_machine(self.start),
+        )
+
+    def files(self, kept: Mapping[str, Kept]) -> Iterator[RemoteFile | Unfetched]:
+        may_ask = self._robots()
+        if not may_ask(self.start):
+            raise IngestError(f"robots.txt of {visible(self.start)} forbids it.", "Ask whoever runs the site.")
+        self._notice([self.start])
+        asked = 0
+        while self._waiting:
+            address = self._waiting.popleft()
+            if not may_ask(address):
+                continue
+            if asked == self._most_pages:
+                yield Unfetched(
+                    address, f"the site has more than {asked} pages; raise ingest.web_pages", hides_others=True
+                )
+                return
+            path = path_of(address)
+            known, changed = kept.get(path), self._mapped.get(address, "")
+            if known and changed and known.version.startswith(f"{changed}; "):
+                yield RemoteFile(path, known.version, None, known.links)
+                continue
+            if asked and self._delay:
+                time.sleep(self._delay)
+            asked += 1
+            try:
+                reply = self._asked(address, known)
+            except httpx.HTTPError as error:
+                if address == self.start:
+                    raise IngestError(
+                        f"{visible(address)} does not answer: {reason_of(error)}.", "Check the address."
+                    ) from None
+                yield Unfetched(path, reason_of(error), hides_others=True)
+                continue
+            if reply.status == HTTPStatus.NOT_MODIFIED and known:
+                self._notice(known.links)
+                yield RemoteFile(path, known.version, None, known.links)
+            elif reply.status == HTTPStatus.OK:
+                try:
+                    yield from self._taken(address, reply, known, f"{changed}; " if changed else "")
+                except (Refused, etree.Error) as error:
+                    yield Unfetched(path, f"it {reason_of(error)}")
+            elif "location" in reply.headers and 300 <= reply.status < 400:
+                self._sent_on(address, _normal(reply.headers["location"], address))
+            elif address == self.start:
+                raise IngestError(f"{visible(address)} refuses: {reply.status}.", "Check the address.")
+            elif reply.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                yield Unfetched(path, f"the site refuses: {reply.status}", hides_others=reply.status >= 500)
+
+    def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
+        """What is to be kept of a reply; its links wait to be asked."""
+        path, version, links = path_of(address, reply.kind), f"{changed}{reply.version}", tuple[str, ...]()
+        content = reply.body
+        if len(content) > self._most_bytes:
+            yield Unfetched(path, f"it has over {self._most_bytes >> 20} MiB, which is ingest.max_file_mb")
+            return
+        if (address == self.start or self._mapped) and (places := _sitemap(content)):
+            self._folder = "/"  # it may name pages anywhere on its site
+            self._mapped.update(places)
+            self._notice(places)
+            return
+        if reply.kind in _PAGES:
+            text = decode(content, reply.charset or declared_encoding(content))[0]
+            page = etree.fromstring(text.encode() or b"<p>", etree.HTMLParser(encoding="utf-8", no_network=True))
+            base = _normal(_BASE(page), address) or address
+            orders = " ".join(map(str, _ORDERS(page))).lower()
+            if not self._mapped and "nofollow" not in orders:
+                found = dict.fromkeys(_normal(str(link), base) for link in _LINKS(page))
+                links = tuple(link for link in found if self._is_inside(link))
+                self._notice(links)
+            canonical = _normal(_CANONICAL(page), base) if _CANONICAL(page) else address
+            if canonical != address and self._is_inside(canonical):
+                self._notice([canonical])
+                return
+            if "noindex" in orders:
+                return
+            content = _main_part(text).encode("utf-8-sig")
+        elif PurePosixPath(path).suffix.lower() not in READ_SUFFIXES:
+            return
+        if is_unsafe(path):
+            yield Unfetched(path, "its address is no name for a file here")
+            return
+        is_known = known is not None and known.version == version
+        yield RemoteFile(path, version, None if is_known else partial(Path.write_bytes, data=content), links)
+
+    def _notice(self, addresses: Iterable[str]) -> None:
+        """Let addresses wait that are of this site and were not noticed before."""
+        for address in addresses:
+            if address not in self._noticed and self._is_inside(address):
+                self._noticed.add(address)
+                self._waiting.append(address)
+
+    def _is_inside(self, address: str) -> bool:
+        """Whether an address is of this site, below its folder, and may be of a page or document."""
+        parts = urlsplit(address)
+        suffix = PurePosixPath(parts.path).suffix.lower()
+        is_text = suffix in READ_SUFFIXES or _TYPES.guess_type(f"x{suffix}")[0] in {None, *_PAGES, *_MAPS}
+        return parts[:2] == self._site and parts.path.startswith(self._folder) and is_text
+
+    def _sent_on(self, address: str, target: str) -> None:
+        """Follow to another place of the site. Raises IngestError where the start leads elsewhere."""
+        if self._is_inside(target):
+            self._notice([target])
+        elif address == self.start:
+            raise IngestError(
+                f"{visible(address)} sends elsewhere, to '{visible(target)}'.", "If you trust that, name it instead."
+            )
+
+    def _robots(self) -> Callable[[str], bool]:
+        """What robots.txt lets be asked (RFC 9309: all where there is none, nothing where its server fails)."""
+        try:
+            import trafilatura  # noqa: F401 - told before anything is asked
+            from protego import Protego
+        except ImportError as error:
+            raise UsageError(f"Web sites need {error.name}.", "pip install 'domain-assistant[sources]'") from None
+        address = urlunsplit((*self._site, "/robots.txt", "", ""))
+        try:
+            reply = self._asked(address, None)
+        except httpx.HTTPError as error:
+            raise IngestError(f"{visible(address)} cannot be had: {reason_of(error)}.", "Try again later.") from None
+        if reply.status >= 500:
+            raise IngestError(f"{visible(address)} cannot be had: {reply.status}.", "Try again later.")
+        rules = Protego.parse(reply.body[:_LONGEST_ROBOTS].decode("utf-8", "replace"))
+        self._delay = min(float(rules.crawl_delay(_AGENT) or 0.0), _LONGEST_DELAY_SECONDS)
+        return lambda url: bool(rules.can_fetch(url, _AGENT))
+
+    def _asked(self, address: str, known: Kept | None) -> _Reply:
+        """One reply; again, later each time, from a site that is busy. Raises httpx.HTTPError."""
+        condition = _CONDITION.search(known.version) if known else None
+        headers = {_CONDITIONS[condition[1]]: condition[2]} if condition else {}
+        for attempt in range(1, _ATTEMPTS + 1):
+            with self.client.stream("GET", address, headers=headers) as response:
+                if response.status_code not in (429, 503) or attempt == _ATTEMPTS:
+                    body = bytearray()
+                    for portion in response.iter_bytes() if response.status_code == 200 else ():
+                        body += portion
+                        if len(body) > self._most_bytes:
+                            break
+                    return _Reply(response.status_code, response.headers, bytes(body))
+                wait = seconds_to_wait(response.headers.get("retry-after", ""), attempt)
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns")
+
+
+def path_of(address: str, kind: str = "text/html") -> str:
+    """Where what an address holds lies in a copy; ``kind`` is its media type."""
+    parts = urlsplit(address)
+    path = unquote(parts.path).lstrip("/")
+    if not path or path.endswith("/"):
+        path += "index"
+    if parts.query:
+        path += f"?{unquote(parts.query).replace('/', '%2F')}"
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in READ_SUFFIXES and not parts.query:
+        return path
+    return path + (".html" if kind in _PAGES else _TYPES.guess_extension(kind) or "")
+
+
+def _normal(address: str, base: str = "") -> str:
+    """An address as it is compared: scheme and host in lower case, a path, no fragment; empty for one that is none.
+
+    It may be relative to a ``base``.
+    """
+    try:
+        parts = urlsplit(urljoin(base, address.strip()))
+        url = httpx.URL(urlunsplit((parts.scheme, parts.netloc, parts.path or "/", parts.query, "")))
+    except (httpx.InvalidURL, ValueError):
+        return ""
+    return str(url) if url.host else ""
+
+
+def _sitemap(content: bytes) -> dict[str, str]:
+    """The addresses that a sitemap, or an index of some, names, with when it says they changed; empty for none."""
+    if content.startswith(_GZIP):
+        content = zlib.decompressobj(wbits=31).decompress(content, _LONGEST_SITEMAP)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    root = etree.fromstring(content.strip(), parser) if b"<urlset" in content or b"<sitemapindex" in content else None
+    found: dict[str, str] = {}
+    for place in () if root is None else root.iter("{*}url", "{*}sitemap"):
+        if address := _normal(place.findtext("{*}loc") or ""):
+            found[address] = (place.findtext("{*}lastmod") or "").strip().replace(";", "")
+    return found
+
+
+def _main_part(text: str) -> str:
+    """A page with what stands around its text cut away, unless it marks its main part or nothing else is found.
+
+    What is not drawn goes first: the search for the main part does not look at styles.
+    """
+    from trafilatura import extract
+
+    page = parse(text)[0]
+    if _MAIN(page):
+        return text
+    found = extract(
+        str(etree.tostring(page, encoding="unicode", method="html")),
+        output_format="html",
+        include_comments=False,
+        favor_recall=True,
+    )
+    body = etree.fromstring(found.encode(), etree.HTMLParser(encoding="utf-8")).find("body") if found else None
+    if body is None or len("".join(body.itertext()).split()) < _FEWEST_WORDS:
+        return text
+    body.tag = "main"
+    whole, head = etree.Element("html", dict(page.attrib)), etree.Element("head")
+    head.extend(page.iterfind(".//title"))
+    head.extend(page.iterfind(".//meta"))
+    whole.append(head)
+    etree.SubElement(whole, "body").append(body)
+    return str(etree.tostring(whole, encoding="unicode", method="html"))
