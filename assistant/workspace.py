@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 
@@ -110,6 +111,20 @@ def safe_name(name: str, what: str) -> str:
             "Use 1 to 64 letters, digits, '.', '_' and '-', not starting with '.' or '-'.",
         )
     return name
+
+
+def checked_source(text: str) -> str:
+    """What documents are taken from, a path or an address, as it was given.
+
+    Raises UsageError for an address that holds a password: it would be kept with the corpus and in the audit log.
+    """
+    parts = urlsplit(text) if "://" in text else None
+    if parts and parts.password:
+        raise UsageError(
+            f"The address of {parts.hostname} holds a password.",
+            "Keep it where the store's library looks: environment variables, or ~/.config/fsspec/*.json.",
+        )
+    return text
 
 
 def is_device(name: str) -> bool:

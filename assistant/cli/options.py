@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
@@ -15,7 +14,7 @@ from assistant.artifacts.cards import BASE
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
 from assistant.types import Filter
-from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
+from assistant.workspace import DEFAULT_CORPUS, Workspace, checked_source, locate
 
 if TYPE_CHECKING:
     from assistant.artifacts.audit import AuditLog
@@ -39,19 +38,12 @@ class Duration(click.ParamType[float]):
 
 
 class Source(click.ParamType[str]):
-    """A folder, a file, or an address; no password, which the audit log would keep."""
+    """A folder, a file, or an address."""
 
     name = "source"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if "://" in value and urlsplit(value).password:
-            self.fail(
-                f"The address of {urlsplit(value).hostname} holds a password. Keep it where the store's library looks:"
-                " environment variables, or ~/.config/fsspec/*.json.",
-                param,
-                ctx,
-            )
-        return str(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return checked_source(value)
 
 
 # Commands that change nothing and give nothing away; all others stand in the audit log, when they begin.

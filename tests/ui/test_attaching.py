@@ -298,7 +298,9 @@ def test_a_reading_is_an_ingest_that_can_be_stopped(page: Page, monkeypatch: pyt
     assert ingested() == report
     (job,) = Jobs(files).all()
     command = ingest_command.make_context("ingest", list(job.job.arguments[1:]))
-    assert (command.params["corpus"], command.params["sources"]) == (FILES, (str(folder),)) and command.params["confirmed"]
+    assert (command.params["corpus"], command.params["sources"]) == (FILES, (str(folder),)) and command.params[
+        "confirmed"
+    ]
     run_instead(monkeypatch, "raise SystemExit('Error: The disk is full. Free some.')")
     with pytest.raises(UsageError, match="The disk is full"):
         ingested()

@@ -113,9 +113,16 @@ def _is_harmless(arguments: Sequence[str], field: str, value: Any) -> None:
     understood = command.make_context(command.name, rest).params
     assert understood.get("limit") in {None, 1, 5}, about
     if field == "folder":  # an admin may name any, and it stands behind the dashes
-        assert understood["sources"] == (str(Path(str(value).strip()).expanduser()),), about
+        named = str(value).strip()
+        assert understood["sources"] == (named if "://" in named else str(Path(named).expanduser()),), about
     given = dict(one.split("=", 1) for one in understood.get("arguments", ()))
     TrainSettings.model_validate(given)
+
+
+def test_an_address_with_a_password_is_in_no_job(context: AppContext) -> None:
+    with pytest.raises(gr.Error, match="holds a password"):
+        send(context, "read_folder", folder="webdav://ann:geheim@files.example/claims")
+    assert not context.jobs.all()
 
 
 @pytest.mark.parametrize("kind", sorted(set(FORMS) - {"upload", "again", "forget"}))

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.artifacts.command_reports import IngestReport
-from assistant.workspace import DEFAULT_CORPUS
+from assistant.workspace import DEFAULT_CORPUS, checked_source
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
 from ui.pages.documents.view import (
@@ -75,12 +75,12 @@ class DocumentsActions:
     @telling
     @checked
     def read_folder(self, corpus: CorpusName, folder: str | None, request: gr.Request) -> None:
-        """Read a folder of the server, which only an admin may name."""
+        """Read a folder of the server or what lies at an address, which only an admin may name."""
         self.context.require(request, "admin")
         named = (folder or "").strip()
         if not named:
             raise gr.Error(self.context.text("documents.no_folder"))
-        self._ingest(corpus, [str(Path(named).expanduser())])
+        self._ingest(corpus, [checked_source(named) if "://" in named else str(Path(named).expanduser())])
 
     @telling
     @checked
