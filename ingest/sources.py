@@ -18,6 +18,7 @@ from threading import Event, Thread
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
+from assistant.artifacts.command_reports import FileReport
 from assistant.config import Settings
 from assistant.errors import IngestError, UsageError
 from assistant.store.catalog import CATALOG_FILE, Catalog
@@ -31,27 +32,31 @@ _LISTING = ".source.jsonl"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.", re.DOTALL)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _LONGEST_NAME = 40
-_MOST_TOLD = 5
-"""Files that could not be fetched, each in a line."""
 
 
 def brought(
     workspace: Workspace, corpus: str, targets: Sequence[str], settings: Settings, *, dry_run: bool = False
-) -> list[Path]:
-    """The folders to ingest for ``targets``: those here as they are, of addresses the copies, brought up to date.
+) -> tuple[list[Path], list[FileReport]]:
+    """The folders to ingest for ``targets``, and what of them could not be fetched.
 
-    Without targets the copies that a corpus was made from are brought up to date, and nothing is returned; one whose
-    source does not answer then stays as it was. Raises UsageError for what is no address, and what ``refresh`` raises.
+    What lies here is taken as it is, of an address the copy is brought up to date. Without targets the copies that a
+    corpus was made from are, and no folder is returned; one whose source does not answer then stays as it was.
+    Raises what ``refresh`` raises.
     """
+    failures: list[FileReport] = []
     for copy in () if targets else copies_of(workspace, corpus):
         try:
-            refresh(workspace, address_at(copy), settings, dry_run=dry_run)
+            failures += refresh(workspace, address_at(copy), settings, dry_run=dry_run)
         except IngestError as error:
-            note(f"Warning: {error.message} What was fetched before stays.")
-    return [
-        refresh(workspace, target, settings, dry_run=dry_run) if is_address(target) else Path(target)
-        for target in targets
-    ]
+            failures.append(FileReport(address_at(copy), "failed", message=str(error)))
+    folders = []
+    for target in targets:
+        if is_address(target):
+            failures += refresh(workspace, target, settings, dry_run=dry_run)
+            folders.append(copy_of(workspace, target))
+        else:
+            folders.append(Path(target))
+    return folders, failures
 
 
 def is_address(target: str) -> bool:
@@ -87,8 +92,8 @@ def address_at(folder: Path) -> str:
     return ""
 
 
-def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: bool = False) -> Path:
-    """Bring the copy of an address up to date, and return its folder; a dry run only tells what would be fetched.
+def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: bool = False) -> list[FileReport]:
+    """Bring the copy of an address up to date, and return what could not be fetched; a dry run only looks.
 
     Raises UsageError for an address that is none, IngestError when nothing can be looked at there, WorkspaceBusy.
     """
@@ -103,7 +108,7 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
         if dry_run:
             changed = sum(isinstance(one, RemoteFile) and one.write is not None for one in found)
             note(f"{visible(address)}: {counted(changed, 'file')} would be fetched.")
-            return folder
+            return []
         copy = _Copy(folder, address, kept)
         try:
             with progress_bar(f"Fetching {visible(address)}", None) as bar:
@@ -114,8 +119,8 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
             copy.drop_what_is_gone()
         finally:
             copy.close()
-    copy.tell()
-    return folder
+    note(copy.told())
+    return [FileReport(one.path, "failed", message=f"was not fetched: {one.reason}") for one in copy.failures]
 
 
 class _Copy:
@@ -126,7 +131,7 @@ class _Copy:
         self._address = address
         self._kept = kept
         self._seen = set[str]()
-        self._failures: list[Unfetched] = []
+        self.failures: list[Unfetched] = []
         self._fetched = 0
         self._removed = 0
         self._write_listing()
@@ -136,7 +141,7 @@ class _Copy:
         """Fetch what has changed."""
         self._seen.add(one.path)
         if isinstance(one, Unfetched):
-            self._failures.append(one)
+            self.failures.append(one)
         elif one.write:
             try:
                 target = self._folder / one.path
@@ -144,7 +149,7 @@ class _Copy:
                 with replaced_atomically(target) as beside:
                     one.write(beside)
             except Exception as error:  # each store has errors of its own
-                self._failures.append(Unfetched(one.path, reason_of(error)))
+                self.failures.append(Unfetched(one.path, reason_of(error)))
                 return
             self._fetched += 1
             self._kept[one.path] = Kept(one.version, one.links)
@@ -153,7 +158,7 @@ class _Copy:
 
     def drop_what_is_gone(self) -> None:
         """Files that are not there any more, if all that is there could be seen."""
-        if any(failure.hides_others for failure in self._failures):
+        if any(failure.hides_others for failure in self.failures):
             return
         for path in self._kept.keys() - self._seen:
             (self._folder / path).unlink(missing_ok=True)
@@ -164,14 +169,10 @@ class _Copy:
         self._listing.close()
         self._write_listing()
 
-    def tell(self) -> None:
-        """What was done, and what could not be."""
-        told = f", {self._removed} gone" if self._removed else ""
-        note(f"{visible(self._address)}: {counted(self._fetched, 'file')} fetched of {len(self._kept)}{told}.")
-        for one in self._failures[:_MOST_TOLD]:
-            note(f"Warning: {visible(one.path)} was not fetched: {one.reason}.")
-        if (more := len(self._failures) - _MOST_TOLD) > 0:
-            note(f"Warning: {counted(more, 'file')} more could not be fetched.")
+    def told(self) -> str:
+        """What was done, in a line."""
+        gone = f", {self._removed} gone" if self._removed else ""
+        return f"{visible(self._address)}: {counted(self._fetched, 'file')} fetched of {len(self._kept)}{gone}."
 
     def _write_listing(self) -> None:
         with replaced_atomically(self._folder / _LISTING) as beside:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -98,8 +98,9 @@ def _ingested(
 
     if settings.embedder.model in catalogue() and not settings.embedder.url and not dry_run:
         models.fetch(settings.embedder.model)
-    folders = brought(workspace, corpus, sources, settings, dry_run=dry_run)
+    folders, unfetched = brought(workspace, corpus, sources, settings, dry_run=dry_run)
     report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
+    report = replace(report, files=(*report.files, *unfetched))
     if not as_json:
         print_report(report)
     for line in complaints(report):

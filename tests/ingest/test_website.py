@@ -13,7 +13,7 @@ from assistant.config import Settings
 from assistant.errors import IngestError
 from assistant.workspace import Workspace
 from ingest.readers import read
-from ingest.sources import refresh
+from ingest.sources import copy_of, refresh
 from ingest.website import path_of
 
 LEAVE = """<!doctype html><html lang="en">
@@ -81,6 +81,12 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         server.shutdown()
 
 
+def refreshed(workspace: Workspace, address: str, settings: Settings) -> Path:
+    """The copy of an address after it was brought up to date without a failure."""
+    assert refresh(workspace, address, settings) == []
+    return copy_of(workspace, address)
+
+
 def files(copy: Path) -> list[str]:
     return sorted(
         file.relative_to(copy).as_posix() for file in copy.rglob("*") if file.is_file() and file.name[0] != "."
@@ -93,7 +99,7 @@ def test_only_what_lies_below_the_start_is_asked_for(site: Site, workspace: Work
     site.page("/docs/deep/", links="../../../docs/a.html")
     site.page("/docs/b.html?page=2")
     site.put("/docs/deep/paper.pdf", b"%PDF-1.4", Content_Type="application/pdf")
-    copy = refresh(workspace, f"{site.address}/docs/", settings)
+    copy = refreshed(workspace, f"{site.address}/docs/", settings)
     assert site.asked == ["/robots.txt", "/docs/", "/docs/a.html", "/docs/deep/", "/docs/b.html?page=2"]
     assert files(copy) == ["docs/a.html", "docs/b.html?page=2.html", "docs/deep/index.html", "docs/index.html"]
 
@@ -103,7 +109,12 @@ def test_documents_that_are_linked_come_too(site: Site, workspace: Workspace, se
     site.put("/fees.csv", "class,fee\n1,7\n", Content_Type="text/csv")
     site.put("/paper", b"%PDF-1.4", Content_Type="application/pdf")
     site.put("/page.php", "<html><main>Written by a program when it was asked for.</main></html>")
-    assert files(refresh(workspace, site.address, settings)) == ["fees.csv", "index.html", "page.php.html", "paper.pdf"]
+    assert files(refreshed(workspace, site.address, settings)) == [
+        "fees.csv",
+        "index.html",
+        "page.php.html",
+        "paper.pdf",
+    ]
     assert not {"/data.zip", "/movie.mp4"} & set(site.asked)
 
 
@@ -129,7 +140,7 @@ def test_pages_that_ask_not_to_be_kept_or_followed_are_not(
     site.page("/b.html", links="d.html", head='<meta name="robots" content="nofollow">')
     site.page("/c.html")
     site.page("/d.html")
-    assert files(refresh(workspace, site.address, settings)) == ["b.html", "c.html", "index.html"]
+    assert files(refreshed(workspace, site.address, settings)) == ["b.html", "c.html", "index.html"]
     assert "/d.html" not in site.asked
 
 
@@ -140,7 +151,7 @@ def test_a_copy_of_a_page_is_left_to_its_canonical_address(
     site.page("/a.html?from=menu", head='<link rel="canonical" href="a.html">')
     site.page("/a.html", head='<link rel="canonical" href="a.html">')
     site.page("/b.html", head='<link rel="canonical" href="https://elsewhere.example/b.html">')
-    assert files(refresh(workspace, site.address, settings)) == ["a.html", "b.html", "index.html"]
+    assert files(refreshed(workspace, site.address, settings)) == ["a.html", "b.html", "index.html"]
 
 
 def test_a_page_that_did_not_change_is_not_sent_again_and_still_leads_on(
@@ -150,7 +161,7 @@ def test_a_page_that_did_not_change_is_not_sent_again_and_still_leads_on(
     site.page("/a.html")
     status, headers, content = site.pages["/"]
     site.pages["/"] = (status, {**headers, "ETag": '"one; two"'}, content)
-    copy = refresh(workspace, site.address, settings)
+    copy = refreshed(workspace, site.address, settings)
     times = {file: (copy / file).stat().st_mtime_ns for file in files(copy)}
     site.asked.clear()
     capsys.readouterr()
@@ -161,18 +172,18 @@ def test_a_page_that_did_not_change_is_not_sent_again_and_still_leads_on(
 
 
 def test_a_page_that_is_gone_goes_and_one_that_fails_stays_with_all_behind_it(
-    site: Site, workspace: Workspace, settings: Settings, capsys: pytest.CaptureFixture[str]
+    site: Site, workspace: Workspace, settings: Settings
 ) -> None:
     site.page("/", links="a.html b.html")
     site.page("/a.html", links="c.html")
     site.page("/b.html")
     site.page("/c.html")
-    copy = refresh(workspace, site.address, settings)
+    copy = refreshed(workspace, site.address, settings)
     site.put("/a.html", status=503, Retry_After="7")
     del site.pages["/b.html"]
-    refresh(workspace, site.address, settings)
+    (failure,) = refresh(workspace, site.address, settings)
     assert files(copy) == ["a.html", "b.html", "c.html", "index.html"]
-    assert "a.html was not fetched: the site refuses: 503" in capsys.readouterr().err
+    assert (failure.path, failure.message) == ("a.html", "was not fetched: the site refuses: 503")
     assert site.asked.count("waited 7") == 2
     site.page("/a.html")
     refresh(workspace, site.address, settings)
@@ -194,7 +205,7 @@ def test_a_sitemap_names_the_pages_and_when_they_changed(
     site.page("/a.html", links="unnamed.html")
     site.page("/b.html")
     site.page("/unnamed.html")
-    copy = refresh(workspace, f"{site.address}/maps/index.xml", settings)
+    copy = refreshed(workspace, f"{site.address}/maps/index.xml", settings)
     assert files(copy) == ["a.html", "b.html"]
     site.asked.clear()
     refresh(workspace, f"{site.address}/maps/index.xml", settings)
@@ -210,7 +221,7 @@ def test_a_site_leads_nowhere_else(site: Site, workspace: Workspace, settings: S
     site.put("/docs/a.html", status=302, Location="http://127.0.0.1:9/secret")
     site.put("/docs/b.html", status=301, Location="/docs/c.html")
     site.page("/docs/c.html")
-    assert files(refresh(workspace, f"{site.address}/docs/", settings)) == ["docs/c.html", "docs/index.html"]
+    assert files(refreshed(workspace, f"{site.address}/docs/", settings)) == ["docs/c.html", "docs/index.html"]
     site.put("/gone/", status=301, Location="https://elsewhere.example/")
     with pytest.raises(IngestError, match=r"sends elsewhere, to 'https://elsewhere\.example/'"):
         refresh(workspace, f"{site.address}/gone/", settings)
@@ -220,17 +231,16 @@ def test_a_site_leads_nowhere_else(site: Site, workspace: Workspace, settings: S
         assert "\n" not in str(raised.value)
 
 
-def test_a_site_without_end_is_left_at_the_limit(
-    site: Site, workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_site_without_end_is_left_at_the_limit(site: Site, workspace: Workspace) -> None:
     for number in range(20):
         site.page(f"/{number or ''}", links=f"/{2 * number + 1} /{2 * number + 2}")
     few = Settings.model_validate({"ingest": {"web_pages": 5, "max_file_mb": 1}})
     site.put("/1", "<main>" + "long " * 300_000)
-    copy = refresh(workspace, site.address, few)
-    told = capsys.readouterr().err
-    assert len(files(copy)) == 4 and "more than 5 pages; raise ingest.web_pages" in told
-    assert "1.html was not fetched: it has over 1 MiB" in told
+    failures, copy = refresh(workspace, site.address, few), copy_of(workspace, site.address)
+    assert len(files(copy)) == 4
+    told = {one.path: one.message for one in failures}
+    assert told["1.html"] == "was not fetched: it has over 1 MiB, which is ingest.max_file_mb"
+    assert "was not fetched: the site has more than 5 pages; raise ingest.web_pages" in told.values()
 
 
 @pytest.mark.parametrize(
@@ -239,8 +249,8 @@ def test_a_site_without_end_is_left_at_the_limit(
 def test_no_address_leads_out_of_its_copy(site: Site, workspace: Workspace, settings: Settings, address: str) -> None:
     site.page("/", links=address)
     site.page(address)
-    copy = refresh(workspace, site.address, settings)
-    assert files(copy) == ["index.html"]
+    assert len(refresh(workspace, site.address, settings)) == 1
+    assert files(copy_of(workspace, site.address)) == ["index.html"]
     assert not list(workspace.root.rglob("out.html"))
 
 
@@ -248,7 +258,7 @@ def test_menus_and_notices_are_cut_away_and_what_is_not_drawn_too(
     site: Site, workspace: Workspace, settings: Settings
 ) -> None:
     site.put("/", LEAVE)
-    document = read(refresh(workspace, site.address, settings) / "index.html")
+    document = read(refreshed(workspace, site.address, settings) / "index.html")
     for kept in ("30 days of leave", "Wedding: 2 days", "32", "personnel office"):
         assert kept in document.text
     for around in ("cookies", "Products", "Ten ways", "Imprint", "hundred days"):
@@ -260,7 +270,7 @@ def test_menus_and_notices_are_cut_away_and_what_is_not_drawn_too(
 def test_the_encoding_that_the_server_names_is_kept(site: Site, workspace: Workspace, settings: Settings) -> None:
     text = "<html><main>Die Gebühr für Häuser beträgt 12 €, über die Größe entscheidet das Amt.</main></html>"
     site.put("/", text.encode("cp1252"), Content_Type='text/html; charset="windows-1252"')
-    assert "Gebühr für Häuser beträgt 12 €" in read(refresh(workspace, site.address, settings) / "index.html").text
+    assert "Gebühr für Häuser beträgt 12 €" in read(refreshed(workspace, site.address, settings) / "index.html").text
 
 
 def test_places_in_a_copy_are_as_addresses_read() -> None:
