@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 
@@ -28,6 +27,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 )
+_WITH_PASSWORD = re.compile(r"(?<!github)://[^@]*:[^@]*@")
 _LOCK = ".lock"
 _BESIDE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 """What is made under such a name takes that of its target when it is whole."""
@@ -118,10 +118,9 @@ def checked_source(text: str) -> str:
 
     Raises UsageError for an address that holds a password: it would be kept with the corpus and in the audit log.
     """
-    parts = urlsplit(text) if "://" in text else None
-    if parts and parts.password:
+    if _WITH_PASSWORD.search(text):
         raise UsageError(
-            f"The address of {parts.hostname} holds a password.",
+            "The address holds a password.",
             "Keep it where the store's library looks: environment variables, or ~/.config/fsspec/*.json.",
         )
     return text

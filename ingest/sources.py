@@ -10,6 +10,7 @@ stays as it was.
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
@@ -52,8 +53,14 @@ def brought(
     folders = []
     for target in targets:
         if is_address(target):
-            failures += refresh(workspace, target, settings, dry_run=dry_run)
-            folders.append(copy_of(workspace, target))
+            try:
+                failures += refresh(workspace, target, settings, dry_run=dry_run)
+            except IngestError as error:
+                if len(targets) == 1:
+                    raise
+                failures.append(FileReport(target, "failed", message=str(error)))
+            if _kept(copy_of(workspace, target)):
+                folders.append(copy_of(workspace, target))
         else:
             folders.append(Path(target))
     return folders, failures
@@ -116,6 +123,8 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
                     copy.take(one)
                     bar.item(one.path, one.reason if isinstance(one, Unfetched) else "")
                     bar.advance()
+            if not copy.has_files:  # a store that is not mounted, a site behind a login
+                raise IngestError(f"Nothing can be fetched from {visible(address)}.", "Check the address and rights.")
             copy.drop_what_is_gone()
         finally:
             copy.close()
@@ -156,12 +165,20 @@ class _Copy:
             self._listing.write(_line(one.path, self._kept[one.path]))
             self._listing.flush()
 
+    @property
+    def has_files(self) -> bool:
+        """Whether there is any file at the address that is here now."""
+        return not self._seen.isdisjoint(self._kept)
+
     def drop_what_is_gone(self) -> None:
         """Files that are not there any more, if all that is there could be seen."""
         if any(failure.hides_others for failure in self.failures):
             return
         for path in self._kept.keys() - self._seen:
             (self._folder / path).unlink(missing_ok=True)
+            with suppress(OSError):  # those that are not empty stay
+                for above in (self._folder / path).relative_to(self._folder).parents[:-1]:
+                    (self._folder / above).rmdir()
             del self._kept[path]
             self._removed += 1
 
@@ -190,7 +207,7 @@ def _kept(folder: Path) -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     with suppress(FileNotFoundError), (folder / _LISTING).open(encoding="utf-8", errors="replace") as listing:
         for line in listing:
-            with suppress(ValueError, KeyError, TypeError):  # the last one of a run that was killed
+            with suppress(Exception):  # the last one of a run that was killed, or damage
                 row: dict[str, Any] = json.loads(line)
                 if not is_unsafe(row["path"]) and (folder / row["path"]).is_file():
                     found[row["path"]] = Kept(row["version"], tuple(row.get("links", ())))
@@ -205,7 +222,7 @@ def watchable(workspace: Workspace, corpus: str, targets: Sequence[str]) -> list
     found = [Path(target).absolute() for target in targets if not is_address(target)]
     if not targets:
         found = [root for root in _roots(workspace, corpus) if not address_at(root)]
-    if not found:
+    if not any(path.exists() for path in found):
         raise UsageError("What lies elsewhere cannot be watched.", "Look at it every now and then: --every 1h")
     return found
 
@@ -217,8 +234,25 @@ def rounds(seconds: float | None, watched: Sequence[Path], workspace: Workspace)
     changed = Event()
 
     def watch() -> None:
-        for _ in watchfiles.watch(*watched, watch_filter=lambda _, path: is_document(Path(path))):
-            changed.set()
+        while True:
+            there = seen()
+            # What is deleted and made again, as editors do with a file, has to be watched anew.
+            for some in watchfiles.watch(
+                *(path for path, _ in there),
+                watch_filter=lambda _, path: is_document(Path(path)),
+                rust_timeout=5000,
+                yield_on_timeout=True,
+            ):
+                if some:
+                    changed.set()
+                if seen() != there:
+                    changed.set()
+                    break
+            while not seen():
+                time.sleep(5)
+
+    def seen() -> list[tuple[Path, int]]:
+        return [(path, path.stat().st_ino) for path in watched if path.exists()]
 
     def is_document(path: Path) -> bool:
         inside = next((path.relative_to(root) for root in watched if path.is_relative_to(root)), path)

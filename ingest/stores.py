@@ -75,7 +75,7 @@ def stored_files(address: str, kept: Mapping[str, Kept], settings: IngestSetting
                 "Those of fsspec are: s3, gs, az, webdav, sftp, smb and more; of the web: https.",
             ) from None
         raise IngestError(f"{address} cannot be looked at: {reason_of(error)}.", "Check address and rights.") from None
-    if not found and not kept:
+    if not found:
         raise IngestError(f"There is no file at {address}.", "Check the address.")
     is_file = set(found) == {base.rstrip("/")}
     for name in sorted(found):

@@ -29,13 +29,19 @@ from assistant.text.printing import visible
 from ingest.readers import READ_SUFFIXES
 from ingest.readers.clean import decode
 from ingest.readers.html import declared_encoding, parse
-from ingest.readers.reading_limits import Refused
 from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of
 
 _AGENT = "domain-assistant"
 _SECONDS = 30.0
 _ATTEMPTS = 3
 _LONGEST_DELAY_SECONDS = 60.0
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_LONGEST_PAGE = 5 << 20
+"""Bytes of a page, unpacked: what is larger takes a parser gigabytes."""
+_LONGEST_SECONDS = 120.0
+"""Of one reply, however slowly it comes."""
+_MOST_NOTICED = 20
+"""Addresses that are kept in mind, for each page that may be asked."""
 _LONGEST_ROBOTS = 512 << 10
 """Bytes of robots.txt that are read at least (RFC 9309)."""
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -95,6 +101,10 @@ class _Site:
 
     def __init__(self, address: str, settings: IngestSettings) -> None:
         self.start = _normal(address)
+        if not self.start:
+            raise UsageError(
+                f"{visible(address)} is no address of a web site.", "Write it as in https://docs.example/handbook/"
+            )
         self._most_bytes = settings.max_file_mb << 20
         self._most_pages = settings.web_pages
         parts = urlsplit(self.start)
@@ -106,7 +116,7 @@ class _Site:
         self._mapped: dict[str, str] = {}
         """Addresses that a sitemap names, with when it says they changed."""
         self.client = httpx.Client(
-            headers={"User-Agent": _AGENT},
+            headers={"User-Agent": _AGENT, "Accept-Encoding": "gzip"},
             timeout=httpx.Timeout(_SECONDS),
             trust_env=not is_this_machine(self.start),
         )
@@ -127,6 +137,8 @@ class _Site:
                 )
                 return
             path = path_of(address)
+            if path not in kept:  # a document without a suffix has that of its kind
+                path = next((one for one in _as_documents(path) if one in kept), path)
             known, changed = kept.get(path), self._mapped.get(address, "")
             if known and changed and known.version.startswith(f"{changed}; "):
                 yield RemoteFile(path, known.version, None, known.links)
@@ -136,35 +148,32 @@ class _Site:
             asked += 1
             try:
                 reply = self._asked(address, known)
-            except httpx.HTTPError as error:
-                if address == self.start:
-                    raise IngestError(
-                        f"{visible(address)} does not answer: {reason_of(error)}.", "Check the address."
-                    ) from None
-                yield Unfetched(path, reason_of(error), hides_others=True)
-                continue
-            if reply.status == HTTPStatus.NOT_MODIFIED and known:
-                self._notice(known.links)
-                yield RemoteFile(path, known.version, None, known.links)
-            elif reply.status == HTTPStatus.OK:
-                try:
+                if reply.status == HTTPStatus.OK:
                     yield from self._taken(address, reply, known, f"{changed}; " if changed else "")
-                except (Refused, etree.Error) as error:
-                    yield Unfetched(path, f"it {reason_of(error)}")
-            elif "location" in reply.headers and 300 <= reply.status < 400:
-                self._sent_on(address, _normal(reply.headers["location"], address))
+                    continue
+                reason, hides_others = f"the site refuses: {reply.status}", reply.status == 429 or reply.status >= 500
+            except IngestError:
+                raise
+            except Exception as error:  # each page may break a parser in a way of its own
+                reason, hides_others = reason_of(error), True
+                if address == self.start and isinstance(error, httpx.HTTPError):
+                    raise IngestError(f"{visible(address)} does not answer: {reason}.", "Check the address.") from None
+                reply = None
+            # What a page led to before is there still, as far as anybody knows.
+            self._notice(known.links if known else ())
+            if reply is not None and reply.status == HTTPStatus.NOT_MODIFIED and known:
+                yield RemoteFile(path, known.version, None, known.links)
+            elif reply is not None and self._is_sent_on(address, reply):
+                continue
             elif address == self.start:
-                raise IngestError(f"{visible(address)} refuses: {reply.status}.", "Check the address.")
-            elif reply.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                yield Unfetched(path, f"the site refuses: {reply.status}", hides_others=reply.status >= 500)
+                raise IngestError(f"{visible(address)} cannot be read: {reason}.", "Check the address.")
+            elif reply is None or (reply.status not in _GONE and (known or reply.status >= 400)):
+                yield Unfetched(path, reason, hides_others=hides_others)
 
     def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
         """What is to be kept of a reply; its links wait to be asked."""
         path, version, links = path_of(address, reply.kind), f"{changed}{reply.version}", tuple[str, ...]()
         content = reply.body
-        if len(content) > self._most_bytes:
-            yield Unfetched(path, f"it has over {self._most_bytes >> 20} MiB, which is ingest.max_file_mb")
-            return
         if (address == self.start or self._mapped) and (places := _sitemap(content)):
             self._folder = "/"  # it may name pages anywhere on its site
             self._mapped.update(places)
@@ -172,7 +181,10 @@ class _Site:
             return
         if reply.kind in _PAGES:
             text = decode(content, reply.charset or declared_encoding(content))[0]
-            page = etree.fromstring(text.encode() or b"<p>", etree.HTMLParser(encoding="utf-8", no_network=True))
+            source = text.encode("utf-8", "replace")
+            page = etree.fromstring(source or b"<p>", etree.HTMLParser(encoding="utf-8", no_network=True))
+            if page is None:  # nothing but comments
+                return
             base = _normal(_BASE(page), address) or address
             orders = " ".join(map(str, _ORDERS(page))).lower()
             if not self._mapped and "nofollow" not in orders:
@@ -185,7 +197,7 @@ class _Site:
                 return
             if "noindex" in orders:
                 return
-            content = _main_part(text).encode("utf-8-sig")
+            content = _main_part(text).encode("utf-8-sig", "replace")
         elif PurePosixPath(path).suffix.lower() not in READ_SUFFIXES:
             return
         if is_unsafe(path):
@@ -197,7 +209,8 @@ class _Site:
     def _notice(self, addresses: Iterable[str]) -> None:
         """Let addresses wait that are of this site and were not noticed before."""
         for address in addresses:
-            if address not in self._noticed and self._is_inside(address):
+            is_new = address not in self._noticed and len(self._noticed) < _MOST_NOTICED * self._most_pages
+            if is_new and self._is_inside(address):
                 self._noticed.add(address)
                 self._waiting.append(address)
 
@@ -208,14 +221,20 @@ class _Site:
         is_text = suffix in READ_SUFFIXES or _TYPES.guess_type(f"x{suffix}")[0] in {None, *_PAGES, *_MAPS}
         return parts[:2] == self._site and parts.path.startswith(self._folder) and is_text
 
-    def _sent_on(self, address: str, target: str) -> None:
-        """Follow to another place of the site. Raises IngestError where the start leads elsewhere."""
+    def _is_sent_on(self, address: str, reply: _Reply) -> bool:
+        """Whether a reply leads to another place of the site, which then waits. Raises IngestError where the start
+        leads elsewhere."""
+        if "location" not in reply.headers or not 300 <= reply.status < 400:
+            return False
+        target = _normal(reply.headers["location"], address)
         if self._is_inside(target):
             self._notice([target])
-        elif address == self.start:
+            return True
+        if address == self.start:
             raise IngestError(
                 f"{visible(address)} sends elsewhere, to '{visible(target)}'.", "If you trust that, name it instead."
             )
+        return False
 
     def _robots(self) -> Callable[[str], bool]:
         """What robots.txt lets be asked (RFC 9309: all where there is none, nothing where its server fails)."""
@@ -229,6 +248,9 @@ class _Site:
             reply = self._asked(address, None)
         except httpx.HTTPError as error:
             raise IngestError(f"{visible(address)} cannot be had: {reason_of(error)}.", "Try again later.") from None
+        for _ in range(5):  # as RFC 9309 asks
+            if "location" in reply.headers and 300 <= reply.status < 400:
+                reply = self._asked(_normal(reply.headers["location"], address), None)
         if reply.status >= 500:
             raise IngestError(f"{visible(address)} cannot be had: {reply.status}.", "Try again later.")
         rules = Protego.parse(reply.body[:_LONGEST_ROBOTS].decode("utf-8", "replace"))
@@ -238,15 +260,19 @@ class _Site:
     def _asked(self, address: str, known: Kept | None) -> _Reply:
         """One reply; again, later each time, from a site that is busy. Raises httpx.HTTPError."""
         condition = _CONDITION.search(known.version) if known else None
-        headers = {_CONDITIONS[condition[1]]: condition[2]} if condition else {}
+        headers = {_CONDITIONS[condition[1]]: condition[2]} if condition and condition[2].isascii() else {}
         for attempt in range(1, _ATTEMPTS + 1):
             with self.client.stream("GET", address, headers=headers) as response:
                 if response.status_code not in (429, 503) or attempt == _ATTEMPTS:
-                    body = bytearray()
+                    body, until = bytearray(), time.monotonic() + _LONGEST_SECONDS
+                    is_page = "html" in response.headers.get("content-type", "").lower()
+                    most = min(self._most_bytes, _LONGEST_PAGE) if is_page else self._most_bytes
                     for portion in response.iter_bytes() if response.status_code == 200 else ():
                         body += portion
-                        if len(body) > self._most_bytes:
-                            break
+                        if len(body) > most:
+                            raise httpx.DecodingError(f"it has over {most >> 20} MiB")
+                        if time.monotonic() > until:
+                            raise httpx.ReadTimeout(f"it did not end in {_LONGEST_SECONDS:g} s")
                     return _Reply(response.status_code, response.headers, bytes(body))
                 wait = seconds_to_wait(response.headers.get("retry-after", ""), attempt)
             time.sleep(wait)
@@ -267,6 +293,11 @@ def path_of(address: str, kind: str = "text/html") -> str:
     return path + (".html" if kind in _PAGES else _TYPES.guess_extension(kind) or "")
 
 
+def _as_documents(path: str) -> Iterator[str]:
+    """The places of a document whose address has no suffix."""
+    yield from (f"{path.removesuffix('.html')}{suffix}" for suffix in sorted(READ_SUFFIXES))
+
+
 def _normal(address: str, base: str = "") -> str:
     """An address as it is compared: scheme and host in lower case, a path, no fragment; empty for one that is none.
 
@@ -275,9 +306,10 @@ def _normal(address: str, base: str = "") -> str:
     try:
         parts = urlsplit(urljoin(base, address.strip()))
         url = httpx.URL(urlunsplit((parts.scheme, parts.netloc, parts.path or "/", parts.query, "")))
+        url.host.encode("idna")  # where a connection would fail on it
+        return str(url) if url.host else ""
     except (httpx.InvalidURL, ValueError):
         return ""
-    return str(url) if url.host else ""
 
 
 def _sitemap(content: bytes) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -71,7 +72,7 @@ def ingest_command(
     for _ in moments:
         try:
             status = once()
-        except AssistantError as error:  # the next time it may be mended
+        except (AssistantError, OSError, sqlite3.Error) as error:  # the next time it may be mended
             click.echo(f"Error: {error}", err=True)
     return status
 

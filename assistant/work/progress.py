@@ -138,7 +138,7 @@ def progress_bar(label: str, total: float | None, *, shown: bool = True) -> Iter
     from rich.console import Console
 
     columns = (
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TimeRemainingColumn(),
@@ -151,8 +151,6 @@ def progress_bar(label: str, total: float | None, *, shown: bool = True) -> Iter
                 progress.advance(task, steps)
 
             def describe(self, text: str) -> None:
-                from rich.markup import escape
-
-                progress.update(task, description=escape(text))
+                progress.update(task, description=text)
 
         yield _Shown()

@@ -9,6 +9,7 @@ text does not plainly say otherwise.
 import codecs
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from contextlib import suppress
 from datetime import date, datetime
@@ -119,8 +120,9 @@ def _decoded(data: bytes, declared: str) -> tuple[str, str]:
 def _strict(data: bytes, name: str) -> str:
     """The decoded text, or nothing when the bytes are not in this encoding or its name is unknown."""
     try:
-        return codecs.lookup(name).decode(data, "strict")[0] if name else ""
-    except (LookupError, UnicodeError, TypeError, AttributeError):
+        text = codecs.lookup(name).decode(data, "strict")[0] if name else ""
+        return text if isinstance(text, str) else ""  # "zlib" and "hex" are codecs, too
+    except (LookupError, ValueError, TypeError, AttributeError, zlib.error):
         return ""
 
 

@@ -239,8 +239,51 @@ def test_a_site_without_end_is_left_at_the_limit(site: Site, workspace: Workspac
     failures, copy = refresh(workspace, site.address, few), copy_of(workspace, site.address)
     assert len(files(copy)) == 4
     told = {one.path: one.message for one in failures}
-    assert told["1.html"] == "was not fetched: it has over 1 MiB, which is ingest.max_file_mb"
+    assert told["1.html"] == "was not fetched: it has over 1 MiB"
     assert "was not fetched: the site has more than 5 pages; raise ingest.web_pages" in told.values()
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        ("<!-- nothing -->", "text/html"),
+        (" ", "text/html"),
+        ("\\ud800", "text/html; charset=raw_unicode_escape"),
+        ("eJw=", "text/html; charset=zlib"),
+        ('<main><a href="https://xn--a/">x</a> <a href="http://[bad">y</a></main>', "text/html"),
+    ],
+)
+def test_no_page_stops_the_others(site: Site, workspace: Workspace, settings: Settings, page: str, kind: str) -> None:
+    site.page("/", links="odd.html good.html")
+    site.put("/odd.html", page, Content_Type=kind, ETag='"\xfc"')
+    site.page("/good.html")
+    for _ in range(2):
+        refresh(workspace, site.address, settings)
+        assert "good.html" in files(copy_of(workspace, site.address))
+
+
+@pytest.mark.parametrize("status", [403, 429, 302])
+def test_what_a_page_led_to_stays_while_it_cannot_be_had(
+    site: Site, workspace: Workspace, settings: Settings, status: int
+) -> None:
+    site.page("/", links="map.html paper")
+    site.page("/map.html", links="c.html")
+    site.page("/c.html")
+    site.put("/paper", b"%PDF-1.4", Content_Type="application/pdf")
+    copy = refreshed(workspace, site.address, settings)
+    for path in ("/map.html", "/paper"):
+        site.put(path, status=status, Location="https://login.example/")
+    assert {one.path for one in refresh(workspace, site.address, settings)} == {"map.html", "paper.pdf"}
+    assert files(copy) == ["c.html", "index.html", "map.html", "paper.pdf"]
+
+
+def test_a_site_that_gives_nothing_takes_nothing_away(site: Site, workspace: Workspace, settings: Settings) -> None:
+    site.page("/")
+    copy = refreshed(workspace, site.address, settings)
+    site.page("/", head='<meta name="robots" content="noindex">')
+    with pytest.raises(IngestError, match="Nothing can be fetched"):
+        refresh(workspace, site.address, settings)
+    assert files(copy) == ["index.html"]
 
 
 @pytest.mark.parametrize(
