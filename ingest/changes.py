@@ -66,6 +66,11 @@ def is_gone(path: Path) -> bool:
     return False
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out without a word: hidden ones, and locks of office programs."""
+    return name.startswith((".", "~$"))
+
+
 def scan(root: Path, inside: str = "") -> Iterator[Found]:
     """Everything at or under ``root / inside``, sorted by path. Hidden files are left out silently.
 
@@ -94,7 +99,7 @@ def _scan_folder(root: Path, inside: str) -> Iterator[Found]:
         yield PassedOver(root, inside, f"folder cannot be read: {error.strerror}", is_unseen=True)
         return
     for entry in entries:
-        if entry.name.startswith((".", "~$")):  # hidden files, and locks of office programs
+        if is_hidden(entry.name):
             continue
         path = f"{inside}/{entry.name}" if inside else entry.name
         if not _is_utf8(path):

@@ -26,6 +26,7 @@ from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.text.printing import counted, visible
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, make_folder, replaced_atomically, write_lock
+from ingest.changes import is_hidden
 from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of, stored_files
 from ingest.website import web_pages
 
@@ -33,6 +34,8 @@ _LISTING = ".source.jsonl"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.", re.DOTALL)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _LONGEST_NAME = 40
+_LOOK_SECONDS = 5.0
+"""Between two looks whether what is watched is still the same folder or file."""
 
 
 def brought(
@@ -42,38 +45,29 @@ def brought(
 
     What lies here is taken as it is, of an address the copy is brought up to date. Without targets the copies that a
     corpus was made from are, and no folder is returned; one whose source does not answer then stays as it was.
-    Raises what ``refresh`` raises.
+    Raises what ``refresh`` raises, IngestError only where nothing else is named.
     """
+    folders = [Path(target) for target in targets if not is_address(target)]
     failures: list[FileReport] = []
-    for copy in () if targets else copies_of(workspace, corpus):
+    addresses = [target for target in targets if is_address(target)]
+    if not targets:
+        roots = (root for root in _roots(workspace, corpus) if root.parent == workspace.sources)
+        addresses = [address for root in roots if (address := address_at(root))]
+    for address in addresses:
         try:
-            failures += refresh(workspace, address_at(copy), settings, dry_run=dry_run)
+            failures += refresh(workspace, address, settings, dry_run=dry_run)
         except IngestError as error:
-            failures.append(FileReport(address_at(copy), "failed", message=str(error)))
-    folders = []
-    for target in targets:
-        if is_address(target):
-            try:
-                failures += refresh(workspace, target, settings, dry_run=dry_run)
-            except IngestError as error:
-                if len(targets) == 1:
-                    raise
-                failures.append(FileReport(target, "failed", message=str(error)))
-            if _kept(copy_of(workspace, target)):
-                folders.append(copy_of(workspace, target))
+            failures.append(FileReport(address, "failed", message=str(error)))
         else:
-            folders.append(Path(target))
+            folders += [copy_of(workspace, address)] if targets else []
+    if targets and not folders:
+        raise IngestError(failures[0].message)
     return folders, failures
 
 
 def is_address(target: str) -> bool:
     """Whether a target lies elsewhere."""
     return bool(_ADDRESS.match(target)) and not target.startswith("file:")
-
-
-def copies_of(workspace: Workspace, corpus: str) -> list[Path]:
-    """The copies that a corpus was made from."""
-    return [root for root in _roots(workspace, corpus) if root.parent == workspace.sources and address_at(root)]
 
 
 def _roots(workspace: Workspace, corpus: str) -> list[Path]:
@@ -217,8 +211,12 @@ def _kept(folder: Path) -> dict[str, Kept]:
 def watchable(workspace: Workspace, corpus: str, targets: Sequence[str]) -> list[Path]:
     """The folders and files here among ``targets``, or of those that a corpus was made from.
 
-    Raises UsageError when there is none.
+    Raises UsageError when there is none, or nothing to watch them with.
     """
+    try:
+        import watchfiles  # noqa: F401 - told before anything is read
+    except ImportError:
+        raise UsageError("--watch needs watchfiles.", "pip install 'domain-assistant[sources]'") from None
     found = [Path(target).absolute() for target in targets if not is_address(target)]
     if not targets:
         found = [root for root in _roots(workspace, corpus) if not address_at(root)]
@@ -229,34 +227,9 @@ def watchable(workspace: Workspace, corpus: str, targets: Sequence[str]) -> list
 
 def rounds(seconds: float | None, watched: Sequence[Path], workspace: Workspace) -> Iterator[None]:
     """Each moment at which to ingest again: when something that is ``watched`` has changed since the last one, and
-    ``seconds`` after it. Watched is from now on. Raises UsageError where nothing can be watched.
+    ``seconds`` after it. Watched is from now on.
     """
     changed = Event()
-
-    def watch() -> None:
-        while True:
-            there = seen()
-            # What is deleted and made again, as editors do with a file, has to be watched anew.
-            for some in watchfiles.watch(
-                *(path for path, _ in there),
-                watch_filter=lambda _, path: is_document(Path(path)),
-                rust_timeout=5000,
-                yield_on_timeout=True,
-            ):
-                if some:
-                    changed.set()
-                if seen() != there:
-                    changed.set()
-                    break
-            while not seen():
-                time.sleep(5)
-
-    def seen() -> list[tuple[Path, int]]:
-        return [(path, path.stat().st_ino) for path in watched if path.exists()]
-
-    def is_document(path: Path) -> bool:
-        inside = next((path.relative_to(root) for root in watched if path.is_relative_to(root)), path)
-        return not path.is_relative_to(workspace.root) and not any(part.startswith(".") for part in inside.parts)
 
     def moments() -> Iterator[None]:
         while True:
@@ -265,9 +238,34 @@ def rounds(seconds: float | None, watched: Sequence[Path], workspace: Workspace)
             yield
 
     if watched:
-        try:
-            import watchfiles
-        except ImportError:
-            raise UsageError("--watch needs watchfiles.", "pip install 'domain-assistant[sources]'") from None
-        Thread(target=watch, daemon=True).start()
+        Thread(target=_watch, args=(watched, workspace, changed), daemon=True).start()
     return moments()
+
+
+def _watch(watched: Sequence[Path], workspace: Workspace, changed: Event) -> None:
+    """Set ``changed`` whenever a document does, for ever."""
+    import watchfiles
+
+    def seen() -> list[tuple[Path, int]]:
+        return [(path, path.stat().st_ino) for path in watched if path.exists()]
+
+    def is_document(_: watchfiles.Change, name: str) -> bool:
+        path = Path(name)
+        inside = next((path.relative_to(root) for root in watched if path.is_relative_to(root)), path)
+        return not path.is_relative_to(workspace.root) and not any(map(is_hidden, inside.parts))
+
+    there, patience = seen(), int(1000 * _LOOK_SECONDS)
+    while True:
+        if there:
+            paths = (path for path, _ in there)
+            looks = watchfiles.watch(*paths, watch_filter=is_document, rust_timeout=patience, yield_on_timeout=True)
+            for changes in looks:
+                if changes:
+                    changed.set()
+                if seen() != there:
+                    break
+        else:
+            time.sleep(_LOOK_SECONDS)
+        if (now := seen()) != there:  # deleted, or made again, as editors do with a file: to be watched anew
+            changed.set()
+            there = now

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from assistant.config import IngestSettings
 from assistant.errors import IngestError, UsageError
-from assistant.text.printing import visible
+from assistant.text.printing import excerpt, visible
+from ingest.changes import is_hidden
 from ingest.readers import SUFFIXES
 
 # What stores say of a file that changes with its content, the surest first.
@@ -22,6 +23,7 @@ _VERSIONS = (
     "mtime", "created",
 )  # fmt: skip
 _MIB = 1 << 20
+_LONGEST_REASON = 200  # characters, as of a server's
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +64,27 @@ def stored_files(address: str, kept: Mapping[str, Kept], settings: IngestSetting
     """
     import fsspec
 
-    scheme = urlsplit(address).scheme
+    scheme, told = urlsplit(address).scheme, visible(address)
     try:
         store, base = fsspec.core.url_to_fs(address)
         found: Mapping[str, Mapping[str, Any]] = store.find(base, detail=True)
     except ImportError as error:
-        raise UsageError(f"{address} needs a library that is not installed: {reason_of(error)}.") from None
+        raise UsageError(f"{told} needs a library that is not installed: {reason_of(error)}.") from None
     except Exception as error:  # each store has errors of its own
         if isinstance(error, ValueError) and scheme not in fsspec.available_protocols():
             raise UsageError(
-                f"{address} is in no store that is known: {scheme}.",
+                f"{told} is in no store that is known: {scheme}.",
                 "Those of fsspec are: s3, gs, az, webdav, sftp, smb and more; of the web: https.",
             ) from None
-        raise IngestError(f"{address} cannot be looked at: {reason_of(error)}.", "Check address and rights.") from None
+        raise IngestError(f"{told} cannot be looked at: {reason_of(error)}.", "Check address and rights.") from None
     if not found:
-        raise IngestError(f"There is no file at {address}.", "Check the address.")
+        raise IngestError(f"There is no file at {told}.", "Check the address.")
     is_file = set(found) == {base.rstrip("/")}
     for name in sorted(found):
         about = found[name]
         path = PurePosixPath(name).name if is_file else name.removeprefix(base.rstrip("/")).lstrip("/")
-        if about.get("type") != "file" or PurePosixPath(path).suffix.lower() not in SUFFIXES or _is_hidden(path):
+        hidden = any(is_hidden(part) for part in path.split("/") if part not in (".", ".."))
+        if about.get("type") != "file" or PurePosixPath(path).suffix.lower() not in SUFFIXES or hidden:
             continue
         size = about.get("size") or 0
         version = next((f"{about[key]}; {size}" for key in _VERSIONS if about.get(key)), "")
@@ -105,11 +108,6 @@ def is_unsafe(path: str) -> bool:
     )
 
 
-def _is_hidden(path: str) -> bool:
-    """Whether it is left out as in a folder here: hidden files, and locks of office programs."""
-    return any(part.startswith((".", "~$")) for part in path.split("/") if part not in ("", ".", ".."))
-
-
 def reason_of(error: BaseException) -> str:
     """What a library says of an error, in a line."""
-    return visible(" ".join(str(error).split()))[:200].rstrip(". ") or type(error).__name__
+    return excerpt(str(error), _LONGEST_REASON).rstrip(". ") or type(error).__name__

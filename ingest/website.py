@@ -138,7 +138,8 @@ class _Site:
                 return
             path = path_of(address)
             if path not in kept:  # a document without a suffix has that of its kind
-                path = next((one for one in _as_documents(path) if one in kept), path)
+                documents = (f"{path.removesuffix('.html')}{suffix}" for suffix in sorted(READ_SUFFIXES))
+                path = next((one for one in documents if one in kept), path)
             known, changed = kept.get(path), self._mapped.get(address, "")
             if known and changed and known.version.startswith(f"{changed}; "):
                 yield RemoteFile(path, known.version, None, known.links)
@@ -152,8 +153,6 @@ class _Site:
                     yield from self._taken(address, reply, known, f"{changed}; " if changed else "")
                     continue
                 reason, hides_others = f"the site refuses: {reply.status}", reply.status == 429 or reply.status >= 500
-            except IngestError:
-                raise
             except Exception as error:  # each page may break a parser in a way of its own
                 reason, hides_others = reason_of(error), True
                 if address == self.start and isinstance(error, httpx.HTTPError):
@@ -246,11 +245,11 @@ class _Site:
         address = urlunsplit((*self._site, "/robots.txt", "", ""))
         try:
             reply = self._asked(address, None)
+            for _ in range(5):  # as RFC 9309 asks
+                if "location" in reply.headers and 300 <= reply.status < 400:
+                    reply = self._asked(_normal(reply.headers["location"], address), None)
         except httpx.HTTPError as error:
             raise IngestError(f"{visible(address)} cannot be had: {reason_of(error)}.", "Try again later.") from None
-        for _ in range(5):  # as RFC 9309 asks
-            if "location" in reply.headers and 300 <= reply.status < 400:
-                reply = self._asked(_normal(reply.headers["location"], address), None)
         if reply.status >= 500:
             raise IngestError(f"{visible(address)} cannot be had: {reply.status}.", "Try again later.")
         rules = Protego.parse(reply.body[:_LONGEST_ROBOTS].decode("utf-8", "replace"))
@@ -261,22 +260,26 @@ class _Site:
         """One reply; again, later each time, from a site that is busy. Raises httpx.HTTPError."""
         condition = _CONDITION.search(known.version) if known else None
         headers = {_CONDITIONS[condition[1]]: condition[2]} if condition and condition[2].isascii() else {}
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempt = 1
+        while True:
             with self.client.stream("GET", address, headers=headers) as response:
                 if response.status_code not in (429, 503) or attempt == _ATTEMPTS:
-                    body, until = bytearray(), time.monotonic() + _LONGEST_SECONDS
-                    is_page = "html" in response.headers.get("content-type", "").lower()
-                    most = min(self._most_bytes, _LONGEST_PAGE) if is_page else self._most_bytes
-                    for portion in response.iter_bytes() if response.status_code == 200 else ():
-                        body += portion
-                        if len(body) > most:
-                            raise httpx.DecodingError(f"it has over {most >> 20} MiB")
-                        if time.monotonic() > until:
-                            raise httpx.ReadTimeout(f"it did not end in {_LONGEST_SECONDS:g} s")
-                    return _Reply(response.status_code, response.headers, bytes(body))
-                wait = seconds_to_wait(response.headers.get("retry-after", ""), attempt)
-            time.sleep(wait)
-        raise AssertionError("the last attempt returns")
+                    return _Reply(response.status_code, response.headers, self._body(response))
+            time.sleep(seconds_to_wait(response.headers.get("retry-after", ""), attempt))
+            attempt += 1
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """What a reply holds, if that is what was asked for. Raises httpx.HTTPError for too much or too slow."""
+        body, until = bytearray(), time.monotonic() + _LONGEST_SECONDS
+        is_page = "html" in response.headers.get("content-type", "").lower()
+        most = min(self._most_bytes, _LONGEST_PAGE) if is_page else self._most_bytes
+        for portion in response.iter_bytes() if response.status_code == HTTPStatus.OK else ():
+            body += portion
+            if len(body) > most:
+                raise httpx.DecodingError(f"it has over {most >> 20} MiB")
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout(f"it did not end in {_LONGEST_SECONDS:g} s")
+        return bytes(body)
 
 
 def path_of(address: str, kind: str = "text/html") -> str:
@@ -291,11 +294,6 @@ def path_of(address: str, kind: str = "text/html") -> str:
     if suffix in READ_SUFFIXES and not parts.query:
         return path
     return path + (".html" if kind in _PAGES else _TYPES.guess_extension(kind) or "")
-
-
-def _as_documents(path: str) -> Iterator[str]:
-    """The places of a document whose address has no suffix."""
-    yield from (f"{path.removesuffix('.html')}{suffix}" for suffix in sorted(READ_SUFFIXES))
 
 
 def _normal(address: str, base: str = "") -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assistant.service import Service
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_SECONDS = 365 * _SECONDS["d"]
 _DURATION = re.compile(rf"([1-9]\d{{0,5}})([{''.join(_SECONDS)}])")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,9 +33,11 @@ class Duration(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if not (found := _DURATION.fullmatch(str(value))):
-            raise click.BadParameter(f"'{value}' is no time: write it as in 30m, 1h or 1d.", ctx, param)
-        return float(int(found[1]) * _SECONDS[found[2]])
+        found = _DURATION.fullmatch(str(value))
+        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+        if not 0 < seconds <= _LONGEST_SECONDS:
+            raise click.BadParameter(f"'{value}' is no time: write it as in 30m, 1h or 1d, 365d at most.", ctx, param)
+        return float(seconds)
 
 
 class Source(click.ParamType[str]):

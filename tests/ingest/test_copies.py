@@ -241,7 +241,7 @@ def test_times_are_read_as_people_write_them() -> None:
     times = {"90s": 90.0, "30m": 1800.0, "1h": 3600.0, "2d": 172_800.0}
     for text, seconds in times.items():
         assert Duration().convert(text, None, None) == seconds
-    for text in ["", "1", "h", "0h", "1.5h", "-1h", "1w", "1h30m"]:
+    for text in ["", "1", "h", "0h", "1.5h", "-1h", "1w", "1h30m", "999999d"]:
         with pytest.raises(BadParameter, match="as in 30m"):
             Duration().convert(text, None, None)
 
@@ -269,6 +269,17 @@ def test_a_round_comes_when_documents_change_and_for_nothing_else(docs: Path) ->
     assert not came.wait(2)
     (docs / "new.md").write_text("text")
     assert came.wait(10)
+
+
+def test_a_file_that_is_saved_by_renaming_is_watched_on(docs: Path, workspace: Workspace) -> None:
+    file = docs / "a.md"
+    file.write_text("one")
+    moments = rounds(None, [file], workspace)
+    for text in ("two", "three"):
+        time.sleep(0.5)
+        (docs / "beside").write_text(text)
+        (docs / "beside").replace(file)
+        next(moments)
 
 
 @pytest.fixture(scope="module")
