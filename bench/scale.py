@@ -21,7 +21,8 @@ from assistant import config
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
+from assistant.store.sql import FileRow
 from assistant.types import Block, Chunk, Document, Filter, Vectors
 from assistant.workspace import Workspace
 from ingest.pipeline import publish
@@ -47,7 +48,7 @@ class _RandomVectors(Embedder):
         self._centres = _centres()
 
     @cached_property
-    def fingerprint(self) -> str:
+    def _own_fingerprint(self) -> str:
         return "random"
 
     def embed_question(self, text: str) -> Vectors:  # noqa: ARG002

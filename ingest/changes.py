@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assistant.artifacts.command_reports import FileStatus
 from assistant.errors import ReadError, UsageError
-from assistant.store.catalog import FileRow, file_location
+from assistant.store.sql import FileRow, file_location
 from ingest.readers import SUFFIXES
 
 # Changes after which a file has to be read, unless its bytes are known.

@@ -27,8 +27,8 @@ from assistant.errors import AssistantError, IdentityError, IngestError, ReadErr
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow, digest, file_location
-from assistant.store.sql import damage_told
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, digest
+from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock

@@ -194,8 +194,8 @@ class Retriever:
         index, method = self._current_index(), self.settings.fusion
         dense: Ranking = []
         lexical: Ranking = []
+        among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
         if method != "lexical":
-            among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
             dense = index.search(self.embedder.embed_question(question), limit, among)
         if method != "dense":
             # The terms worth searching: known to the corpus, the rarest first, without those most chunks share.
@@ -203,7 +203,8 @@ class Retriever:
             frequencies = self.catalog.document_frequencies(asked)
             rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * len(index)]
             terms = sorted(rare or frequencies, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
-            lexical = self.catalog.match(terms + whole_questions(question, self._languages), limit, only)
+            phrases = whole_questions(question, self._languages)
+            lexical = self.catalog.match(terms, limit, among, phrases)
         return dense, lexical
 
     def _current_index(self) -> VectorIndex:

@@ -6,6 +6,7 @@ does meanwhile. Writing happens in ``transaction()``s and only under the workspa
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
@@ -16,13 +17,16 @@ import numpy.typing as npt
 
 from assistant.store import READERS, lexical
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
+from assistant.store.lexical import Ids, LexicalIndex
 from assistant.store.sql import (
     Counts,
+    FileRow,
     chunks_of,
     conditions_of,
     connect,
     damage_in,
     damage_told,
+    file_location,
     files_of,
     marks_for,
     place_of,
@@ -33,24 +37,6 @@ from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 
 CATALOG_FILE = "catalog.sqlite"
 _FETCH_ROWS = 4096  # 6 MiB in float32 with 384 dimensions
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """One known file. ``document_id`` is None for one that could not be read; then ``failure`` says why."""
-
-    root: str
-    path: str
-    size: int
-    modified_ns: int
-    hash: str
-    document_id: int | None
-    failure: str = ""
-
-    @property
-    def location(self) -> Path:
-        """Where the file is."""
-        return file_location(Path(self.root), self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +106,7 @@ class Catalog:
         self._connection = connect(folder / CATALOG_FILE)
         self.file = place_of(folder / CATALOG_FILE)
         """What tells the file of this catalog from another that came to its place (device, inode)."""
+        self._lexical: tuple[int, LexicalIndex] | None = None
 
     @property
     def is_current(self) -> bool:
@@ -211,7 +198,7 @@ class Catalog:
     def dimension(self) -> int:
         """Length of the live vectors; 0 when there are none."""
         row = self._connection.execute(
-            "SELECT length(vector) FROM windows WHERE chunk_id = (SELECT rowid FROM lexical LIMIT 1)"
+            "SELECT length(vector) FROM windows WHERE chunk_id <= ? LIMIT 1", (self.counts().last_chunk,)
         ).fetchone()
         return row[0] // np.dtype(np.float16).itemsize if row else 0
 
@@ -404,9 +391,20 @@ class Catalog:
         """How many live chunks hold each term; terms that occur nowhere are left out."""
         return lexical.frequencies_of(self._connection, query)
 
-    def match(self, query: Sequence[str], limit: int, only: Filter | None = None) -> list[tuple[int, float]]:
-        """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
-        return lexical.match(self._connection, query, limit, only)
+    def match(
+        self, query: Sequence[str], limit: int, among: Sequence[int] | Ids | None = None, phrases: Sequence[str] = ()
+    ) -> list[tuple[int, float]]:
+        """The best chunks for any of the terms or phrases (of stems, with blanks): (chunk id, BM25 score), best first.
+
+        Only ``among`` ids, if given. Call inside a snapshot.
+        """
+        generation = self.generation()
+        if self._lexical is None or self._lexical[0] != generation:
+            self._lexical = generation, LexicalIndex(self._connection)
+        try:
+            return self._lexical[1].search([*query], [*phrases], limit, among)
+        except (ValueError, IndexError) as error:  # SQLite does not know what stands in a BLOB
+            raise sqlite3.DatabaseError(f"full text is damaged ({error})") from None
 
     def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
@@ -438,11 +436,6 @@ class Catalog:
             for id_, context, heading, place, start, end in chunks:
                 row = (id_, *document, text[start:end], context, heading, place, start, end)
                 yield StoredChunk(*(*row, self.blocks(document[0], start, end)))
-
-
-def file_location(root: Path, path: str) -> Path:
-    """Where a known file is. A root is a folder with the file in it, or the file itself."""
-    return root if root.name == path and not root.is_dir() else root / path
 
 
 def digest(embedded: str, fingerprint: str) -> bytes:

@@ -118,3 +118,21 @@ INSERT INTO meta SELECT 'base', json_object(
     'trained', json_extract(value, '$.windows')
 ) FROM meta WHERE key = 'counts';
 DROP TABLE vocabulary;
+
+-- version 7
+CREATE TABLE segments (
+    id INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,          -- chunk
+    lengths BLOB NOT NULL,           -- in terms, uint16 a chunk; 0 for one that is not live
+    written INTEGER NOT NULL         -- how many were live when it was
+);
+CREATE TABLE postings (
+    segment INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
+    term TEXT NOT NULL,
+    chunks BLOB NOT NULL             -- (uint32 id, uint8 in context, uint8 in text) of each that holds it
+);
+CREATE UNIQUE INDEX postings_term ON postings (term, segment);
+CREATE INDEX postings_segment ON postings (segment);
+
+-- version 8
+DROP TABLE lexical;

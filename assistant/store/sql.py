@@ -8,8 +8,9 @@ The tables, one migration a version (``catalog.sql``). ``PRAGMA user_version`` c
     files       one row a path: which document it holds, or why it could not be read
     chunks      passages of documents
     windows     the parts of a chunk that the embedder reads at once, with their vectors (float16)
-    lexical     full-text index over the stems of live chunks; rowid = chunk id
-    frequencies how many live chunks hold each term, which full text itself would have to count
+    segments    parts of the full text, with how many terms each of their chunks has
+    postings    the chunks of a segment that hold a term
+    frequencies how many live chunks hold each term
     removed     chunks that were live when the base of the dense index was written, and are gone
 
 A document is *live* when a file points to it. Documents are written as they are read, so that a killed ingest
@@ -28,13 +29,14 @@ from typing import TypeVar
 
 from assistant.errors import CatalogVersionError, WorkspaceError
 from assistant.store.blocks import fill_blocks
+from assistant.store.lexical import fill_postings
 from assistant.types import Filter
 from assistant.workspace import make_file
 
 T = TypeVar("T")
 
-_BLOCKS = 4
-"""In this version, documents of older ones get their blocks."""
+_FILLED = {4: fill_blocks, 7: fill_postings}
+"""In these versions, catalogs of older ones get what SQL alone cannot give them; True as long as something is left."""
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _PATIENCE = 30  # seconds that one writer waits for another
 _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
@@ -58,6 +60,29 @@ class Counts:
     """And so vectors."""
     last_chunk: int
     """All chunks up to this id are live, those with greater ones are staged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One known file. ``document_id`` is None for one that could not be read; then ``failure`` says why."""
+
+    root: str
+    path: str
+    size: int
+    modified_ns: int
+    hash: str
+    document_id: int | None
+    failure: str = ""
+
+    @property
+    def location(self) -> Path:
+        """Where the file is."""
+        return file_location(Path(self.root), self.path)
+
+
+def file_location(root: Path, path: str) -> Path:
+    """Where a known file is. A root is a folder with the file in it, or the file itself."""
+    return root if root.name == path and not root.is_dir() else root / path
 
 
 def connect(file: Path) -> sqlite3.Connection:
@@ -193,8 +218,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
         try:
             # Asked again under the write lock: another process may have migrated meanwhile.
             version = _version(connection)
-            if version != _BLOCKS or not fill_blocks(connection):
-                target = _BLOCKS if version < _BLOCKS else len(MIGRATIONS)
+            if version not in _FILLED or not _FILLED[version](connection):
+                target = min((one for one in _FILLED if one > version), default=len(MIGRATIONS))
                 run_script(connection, "".join(MIGRATIONS[version:target]))
                 connection.execute(f"PRAGMA user_version = {target}")
             connection.execute("COMMIT")

@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 import pytest
 from fakes import FakeEmbedder
+from fulltext import held_in
 
 from assistant.artifacts.calibration import CALIBRATION_FILE
 from assistant.config import Settings
@@ -240,13 +241,14 @@ def content(workspace: Workspace) -> tuple[list[Any], ...]:
             " FROM documents",
             "SELECT key, start, end, heading, place, context, digest, vector FROM windows"
             " JOIN chunks ON chunks.id = chunk_id JOIN documents ON documents.id = document_id",
-            "SELECT key, start, lexical.context, body FROM lexical JOIN chunks ON chunks.id = lexical.rowid"
-            " JOIN documents ON documents.id = document_id",
             "SELECT term, chunks FROM frequencies",
         )
-        found = tuple(sorted(connection.execute(query).fetchall()) for query in queries)
+        found = [sorted(connection.execute(query).fetchall()) for query in queries]
+        places = "SELECT chunks.id, key, start FROM chunks JOIN documents ON documents.id = document_id"
+        held = held_in(connection)
+        found.append(sorted((key, start, sorted(held[id_].items())) for id_, key, start in connection.execute(places)))
     connection.close()
-    return found
+    return tuple(found)
 
 
 def assert_equals_fresh(victim: Victim, tmp_path: Path) -> None:

@@ -652,7 +652,7 @@ def test_vectors_of_two_embedders_never_stand_side_by_side(bench: Bench, docs: P
 # Locks and damage
 
 
-@pytest.mark.parametrize("table", ["files", "documents", "chunks", "lexical_data"])
+@pytest.mark.parametrize("table", ["files", "documents", "chunks", "postings", "segments"])
 def test_a_damaged_catalog_is_told_with_the_remedy(bench: Bench, docs: Path, table: str) -> None:
     fill(docs, *(f"{number}.md" for number in range(40)))
     bench.ingest(docs)

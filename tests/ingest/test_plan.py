@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import ReadError
-from assistant.store.catalog import FileRow
+from assistant.store.sql import FileRow
 from ingest.changes import Entry, FoundFile, make_plan
 
 NAMES = ["a.md", "b.md", "c.txt", "sub/a.md", "sub/d.md", "sub/deep/e.md"]

@@ -4,6 +4,7 @@ import gc
 import shutil
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fulltext import held_in
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, CorpusIdentity, FileRow
+from assistant.store.catalog import Catalog, CorpusIdentity
+from assistant.store.sql import FileRow
 from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.types import Block, Chunk, Document, Vectors
 
@@ -331,19 +334,19 @@ def change(catalog: Catalog, added: list[FileRow], removed: list[FileRow], embed
 def assert_counted(catalog: Catalog) -> None:
     """What is kept is what would be counted."""
     run, counts = catalog._connection.execute, catalog.counts()
-    live = "chunk_id IN (SELECT rowid FROM lexical)"
-    assert counts.chunks == run("SELECT count(*) FROM lexical").fetchone()[0]
-    assert counts.windows == run(f"SELECT count(*) FROM windows WHERE {live}").fetchone()[0]
-    assert run("SELECT count(*) FROM lexical WHERE rowid > ?", (counts.last_chunk,)).fetchone() == (0,)
-    run("CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms USING fts5vocab (main, lexical, row)")
-    found = run("SELECT term, doc FROM temp.terms").fetchall()
-    assert run("SELECT term, chunks FROM frequencies ORDER BY term").fetchall() == sorted(found)
+    held = held_in(catalog._connection)
+    assert counts.chunks == len(held)
+    windows = run("SELECT chunk_id, count(*) FROM windows GROUP BY chunk_id")
+    assert counts.windows == sum(count for chunk, count in windows if chunk in held)
+    assert max(held, default=0) <= counts.last_chunk
+    found = Counter(term for terms in held.values() for term in terms)
+    assert dict(run("SELECT term, chunks FROM frequencies")) == found
 
 
 def exact(catalog: Catalog, question: Vectors) -> dict[int, float]:
     """The cosine of the nearest window of each live chunk, by brute force."""
     found: dict[int, float] = {}
-    live = {row[0] for row in catalog._connection.execute("SELECT rowid FROM lexical")}
+    live = held_in(catalog._connection)
     for chunk, raw in catalog._connection.execute("SELECT chunk_id, vector FROM windows"):
         if chunk in live:
             score = float(np.frombuffer(raw, np.float16).astype(np.float64) @ question)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from assistant.errors import UsageError
 from assistant.service import open_corpus
-from assistant.store.catalog import Catalog, file_location
+from assistant.store.catalog import Catalog
+from assistant.store.sql import file_location
 from assistant.types import Filter, StoredBlock
 from assistant.workspace import Workspace
 from ui.conversations import Conversations

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
-from assistant.store.catalog import DocumentSummary, file_location
+from assistant.store.catalog import DocumentSummary
+from assistant.store.sql import file_location
 from assistant.types import Filter
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
