@@ -10,8 +10,9 @@ stays as it was.
 import hashlib
 import json
 import re
+import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,11 @@ def brought(
     addresses = [target for target in targets if is_address(target)]
     if not targets:
         roots = (root for root in _roots(workspace, corpus) if root.parent == workspace.sources)
-        addresses = [address for root in roots if (address := address_at(root))]
+        for root in roots:
+            if address := address_at(root):
+                addresses.append(address)
+            else:
+                failures.append(FileReport(root.name, "failed", message="what it is a copy of is lost; name it again"))
     for address in addresses:
         try:
             failures += refresh(workspace, address, settings, dry_run=dry_run)
@@ -93,6 +98,15 @@ def address_at(folder: Path) -> str:
     return ""
 
 
+def drop_copies(workspace: Workspace, addresses: Iterable[str]) -> None:
+    """Delete the copies of addresses from which no corpus is made any more. Raises WorkspaceBusy."""
+    roots = {root for corpus in workspace.corpus_names() for root in _roots(workspace, corpus)}
+    for folder in {copy_of(workspace, address) for address in addresses} - roots:
+        if folder.exists():
+            with write_lock(folder):
+                shutil.rmtree(folder)
+
+
 def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: bool = False) -> list[FileReport]:
     """Bring the copy of an address up to date, and return what could not be fetched; a dry run only looks.
 
@@ -102,13 +116,18 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
     if dry_run and not folder.exists():
         raise UsageError(f"Nothing of {visible(address)} is here yet.", "Without --dry-run it is fetched.")
     with write_lock(folder):
+        for half in folder.rglob(".*.tmp"):  # of a run that was killed
+            half.unlink()
         kept = _kept(folder)
         found = (web_pages if urlsplit(address).scheme in ("http", "https") else stored_files)(
             address, kept, settings.ingest
         )
         if dry_run:
-            changed = sum(isinstance(one, RemoteFile) and one.write is not None for one in found)
-            note(f"{visible(address)}: {counted(changed, 'file')} would be fetched.")
+            there = list(found)
+            changed = sum(isinstance(one, RemoteFile) and one.write is not None for one in there)
+            gone = len(_gone(kept, {one.path for one in there}, there))
+            told = f", {gone} would be gone" if gone else ""
+            note(f"{visible(address)}: {counted(changed, 'file')} would be fetched{told}.")
             return []
         copy = _Copy(folder, address, kept)
         try:
@@ -142,9 +161,12 @@ class _Copy:
 
     def take(self, one: RemoteFile | Unfetched) -> None:
         """Fetch what has changed."""
+        is_another = one.path in self._seen
         self._seen.add(one.path)
         if isinstance(one, Unfetched):
             self.failures.append(one)
+        elif is_another:
+            self.failures.append(Unfetched(one.path, "another file there has the same name here"))
         elif one.write:
             try:
                 target = self._folder / one.path
@@ -166,9 +188,7 @@ class _Copy:
 
     def drop_what_is_gone(self) -> None:
         """Files that are not there any more, if all that is there could be seen."""
-        if any(failure.hides_others for failure in self.failures):
-            return
-        for path in self._kept.keys() - self._seen:
+        for path in _gone(self._kept, self._seen, self.failures):
             (self._folder / path).unlink(missing_ok=True)
             with suppress(OSError):  # those that are not empty stay
                 for above in (self._folder / path).relative_to(self._folder).parents[:-1]:
@@ -190,6 +210,12 @@ class _Copy:
             lines = [json.dumps({"address": self._address}) + "\n"]
             lines += [_line(path, kept) for path, kept in sorted(self._kept.items())]
             beside.write_text("".join(lines), encoding="utf-8")
+
+
+def _gone(kept: Mapping[str, Kept], seen: Collection[str], found: Iterable[RemoteFile | Unfetched]) -> set[str]:
+    """The files that are not there any more; none where not all that is there could be seen."""
+    hides_others = any(isinstance(one, Unfetched) and one.hides_others for one in found)
+    return set() if hides_others else kept.keys() - {*seen}
 
 
 def _line(path: str, kept: Kept) -> str:

@@ -26,6 +26,7 @@ from assistant.config import IngestSettings
 from assistant.errors import IngestError, UsageError
 from assistant.models.servers import is_this_machine, seconds_to_wait
 from assistant.text.printing import visible
+from ingest.changes import is_hidden
 from ingest.readers import READ_SUFFIXES
 from ingest.readers.clean import decode
 from ingest.readers.html import declared_encoding, parse
@@ -172,7 +173,7 @@ class _Site:
     def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
         """What is to be kept of a reply; its links wait to be asked."""
         path, version, links = path_of(address, reply.kind), f"{changed}{reply.version}", tuple[str, ...]()
-        content = reply.body
+        content, orders = reply.body, _orders(reply.headers.get_list("x-robots-tag"))
         if (address == self.start or self._mapped) and (places := _sitemap(content)):
             self._folder = "/"  # it may name pages anywhere on its site
             self._mapped.update(places)
@@ -185,8 +186,8 @@ class _Site:
             if page is None:  # nothing but comments
                 return
             base = _normal(_BASE(page), address) or address
-            orders = " ".join(map(str, _ORDERS(page))).lower()
-            if not self._mapped and "nofollow" not in orders:
+            orders |= _orders(map(str, _ORDERS(page)))
+            if not self._mapped and orders.isdisjoint({"nofollow", "none"}):
                 found = dict.fromkeys(_normal(str(link), base) for link in _LINKS(page))
                 links = tuple(link for link in found if self._is_inside(link))
                 self._notice(links)
@@ -194,10 +195,10 @@ class _Site:
             if canonical != address and self._is_inside(canonical):
                 self._notice([canonical])
                 return
-            if "noindex" in orders:
-                return
             content = _main_part(text).encode("utf-8-sig", "replace")
         elif PurePosixPath(path).suffix.lower() not in READ_SUFFIXES:
+            return
+        if not orders.isdisjoint({"noindex", "none"}):
             return
         if is_unsafe(path):
             yield Unfetched(path, "its address is no name for a file here")
@@ -218,7 +219,8 @@ class _Site:
         parts = urlsplit(address)
         suffix = PurePosixPath(parts.path).suffix.lower()
         is_text = suffix in READ_SUFFIXES or _TYPES.guess_type(f"x{suffix}")[0] in {None, *_PAGES, *_MAPS}
-        return parts[:2] == self._site and parts.path.startswith(self._folder) and is_text
+        is_shown = not any(is_hidden(part) for part in unquote(parts.path).split("/") if part not in (".", ".."))
+        return parts[:2] == self._site and parts.path.startswith(self._folder) and is_text and is_shown
 
     def _is_sent_on(self, address: str, reply: _Reply) -> bool:
         """Whether a reply leads to another place of the site, which then waits. Raises IngestError where the start
@@ -308,6 +310,11 @@ def _normal(address: str, base: str = "") -> str:
         return str(url) if url.host else ""
     except (httpx.InvalidURL, ValueError):
         return ""
+
+
+def _orders(told: Iterable[str]) -> set[str]:
+    """What robots are asked for, in a page or beside it; what is said to one by its name (``bot: noindex``) is left."""
+    return {order.strip().lower() for line in told if ":" not in line for order in line.split(",")}
 
 
 def _sitemap(content: bytes) -> dict[str, str]:

@@ -170,15 +170,17 @@ def forget_command(
     """Take SOURCES that were ingested (or single files that were) out of a corpus; nothing is deleted there.
 
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
+    The copy of an address goes with the last corpus that was made from it.
     """
     from ingest.pipeline import forget
     from ingest.report import print_report
-    from ingest.sources import copy_of, is_address
+    from ingest.sources import copy_of, drop_copies, is_address
 
     folders = [copy_of(workspace, source) if is_address(source) else Path(source) for source in sources]
     report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
     if not dry_run:
         _drop_pairs(workspace, corpus)
+        drop_copies(workspace, filter(is_address, sources))
     if as_json:
         click.echo(report.to_json())
     else:

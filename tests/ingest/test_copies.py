@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 from assistant.cli.options import Duration
 from assistant.config import Settings
 from assistant.errors import IngestError, UsageError
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, replaced_atomically
 from ingest.sources import address_at, copy_of, is_address, refresh, rounds, watchable
 
 STORE = "memory://claims"
@@ -94,7 +94,23 @@ def test_a_dry_run_fetches_nothing(
     capsys.readouterr()
     refresh(workspace, STORE, settings, dry_run=True)
     assert (fetched, held(copy)) == ([], {"a.md": "one"})
-    assert "2 files would be fetched" in capsys.readouterr().err
+    assert "2 files would be fetched." in capsys.readouterr().err
+    store.rm("/claims/a.md")
+    refresh(workspace, STORE, settings, dry_run=True)
+    assert "1 file would be fetched, 1 would be gone." in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_half_written_goes(
+    store: MemoryFileSystem, workspace: Workspace, settings: Settings
+) -> None:
+    store.pipe("/claims/more/a.md", b"one")
+    copy = refreshed(workspace, STORE, settings)
+    with replaced_atomically(copy / "more" / "a.md") as beside:
+        beside.write_text("one", "utf-8")
+        beside.with_name(beside.name.replace("a.md", "b.md")).write_text("half", "utf-8")
+    assert len(list((copy / "more").iterdir())) == 2
+    refresh(workspace, STORE, settings)
+    assert [file.name for file in (copy / "more").iterdir()] == ["a.md"]
 
 
 def test_no_name_in_a_store_leads_out_of_its_copy(
@@ -317,6 +333,38 @@ def test_a_corpus_is_kept_fresh_from_s3(
     assert "1 file fetched of 2, 1 gone" in complaints
     status, _, told = run(capsys, "ingest", "s3://nobody/has/this", *more)
     assert status == 1 and told.count("\n") == 1 and "s3://nobody/has/this" in told
+
+
+def test_a_copy_goes_with_the_last_corpus_of_it(
+    bucket: dict[str, str], workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in bucket.items():
+        monkeypatch.setenv(name, value)
+    address, place = "s3://claims/rules", ("--workspace", str(workspace.root))
+    for corpus in ("one", "two"):
+        made = ("ingest", address, "--corpus", corpus, *place, "--set", "ingest.calibrate=false")
+        assert run(capsys, *made)[0] == 0
+    copy = copy_of(workspace, address)
+    for corpus, stays in (("one", True), ("two", False)):
+        assert run(capsys, "forget", address, "--corpus", corpus, *place, "--yes", "--dry-run")[0] == 0
+        assert copy.exists()
+        assert run(capsys, "forget", address, "--corpus", corpus, *place, "--yes")[0] == 0
+        assert copy.exists() == stays
+
+
+def test_a_copy_that_lost_its_address_is_told(
+    bucket: dict[str, str], workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in bucket.items():
+        monkeypatch.setenv(name, value)
+    more = ("--corpus", "rules", "--workspace", str(workspace.root), "--set", "ingest.calibrate=false")
+    assert run(capsys, "ingest", "s3://claims/rules", *more)[0] == 0
+    listing = copy_of(workspace, "s3://claims/rules") / ".source.jsonl"
+    listing.write_text("{damaged\n" + listing.read_text("utf-8").partition("\n")[2], "utf-8")
+    _, told, _ = run(capsys, "ingest", *more)
+    assert "what it is a copy of is lost; name it again" in told
+    assert run(capsys, "ingest", "s3://claims/rules", *more)[0] == 0
+    assert "is lost" not in run(capsys, "ingest", *more)[1]
 
 
 @pytest.mark.slow

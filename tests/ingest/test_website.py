@@ -144,6 +144,28 @@ def test_pages_that_ask_not_to_be_kept_or_followed_are_not(
     assert "/d.html" not in site.asked
 
 
+def test_what_is_asked_beside_a_page_or_document_counts_too(
+    site: Site, workspace: Workspace, settings: Settings
+) -> None:
+    site.page("/", links="a.html b.pdf c.html d.html e.html .well-known/f.html")
+    site.put("/a.html", "<p>Not to be kept.</p><a href='g.html'>g</a>", X_Robots_Tag="none")
+    site.put("/b.pdf", b"%PDF", Content_Type="application/pdf", X_Robots_Tag="noarchive, NOINDEX")
+    site.put("/c.html", "<p>Only one robot is asked not to.</p>", X_Robots_Tag="otherbot: noindex")
+    site.page("/d.html", head='<meta name="robots" content="None">')
+    site.page("/e.html", head='<meta name="robots" content="noindexing is a word of its own">')
+    assert files(refreshed(workspace, site.address, settings)) == ["c.html", "e.html", "index.html"]
+    assert not {"/g.html", "/.well-known/f.html"}.intersection(site.asked)
+
+
+def test_two_pages_of_one_name_are_one_file_and_told(site: Site, workspace: Workspace, settings: Settings) -> None:
+    site.page("/", links="a a.html")
+    site.page("/a", "The first")
+    site.page("/a.html", "The second")
+    (failure,) = refresh(workspace, site.address, settings)
+    assert (failure.path, "same name" in failure.message) == ("a.html", True)
+    assert "The first" in (copy_of(workspace, site.address) / "a.html").read_text(encoding="utf-8-sig")
+
+
 def test_a_copy_of_a_page_is_left_to_its_canonical_address(
     site: Site, workspace: Workspace, settings: Settings
 ) -> None:
