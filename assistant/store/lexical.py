@@ -110,7 +110,7 @@ class LexicalIndex:
         most = [(_SATURATION + 1) * self._weight(frequencies[term]) for term in rarest_first]
         scores, candidates, looked = np.zeros_like(saturation), None, sum(most) / 2
         for place, term in enumerate(rarest_first):
-            # None has got more than half when as much is left; and each look is at half of what was left before.
+            # A look is vain while more is left than was given; each is at half of what was left at the one before.
             if frequencies[term] > _WORTH_A_LOOK * len(scores) and (left := sum(most[place:])) < looked:
                 candidates, looked = _within_reach(scores, candidates, limit, left), left / 2
             postings = of_phrases[term] if term in of_phrases else self._postings(term)

@@ -150,7 +150,7 @@ def test_what_is_asked_beside_a_page_or_document_counts_too(
     site.page("/", links="a.html b.pdf c.html d.html e.html .well-known/f.html")
     site.put("/a.html", "<p>Not to be kept.</p><a href='g.html'>g</a>", X_Robots_Tag="none")
     site.put("/b.pdf", b"%PDF", Content_Type="application/pdf", X_Robots_Tag="noarchive, NOINDEX")
-    site.put("/c.html", "<p>Only one robot is asked not to.</p>", X_Robots_Tag="otherbot: noindex")
+    site.put("/c.html", "<p>Only one robot is asked not to.</p>", X_Robots_Tag="otherbot: nofollow, noindex")
     site.page("/d.html", head='<meta name="robots" content="None">')
     site.page("/e.html", head='<meta name="robots" content="noindexing is a word of its own">')
     assert files(refreshed(workspace, site.address, settings)) == ["c.html", "e.html", "index.html"]
