@@ -11,13 +11,14 @@ Held = dict[int, dict[str, tuple[int, int]]]
 def held_in(connection: sqlite3.Connection) -> Held:
     """What the segments hold, without what is gone from them."""
     held: Held = {}
-    for segment, first, lengths in connection.execute("SELECT id, first, lengths FROM segments").fetchall():
-        for place, length in enumerate(np.frombuffer(lengths, "<u2").tolist()):
+    for segment, chunks, lengths in connection.execute("SELECT id, chunks, lengths FROM segments").fetchall():
+        ids = np.frombuffer(chunks, "<u4").tolist()
+        for chunk, length in zip(ids, np.frombuffer(lengths, "<u2").tolist(), strict=True):
             if length:
-                assert first + place not in held, "in one segment only"
-                held[first + place] = {}
+                assert chunk not in held, "in one segment only"
+                held[chunk] = {}
         for term, chunks in connection.execute("SELECT term, chunks FROM postings WHERE segment = ?", (segment,)):
-            for chunk, context, body in np.frombuffer(chunks, "<u4, u1, u1").tolist():
-                if chunk in held:
-                    held[chunk][term] = context, body
+            for place, context, body in np.frombuffer(chunks, "<u2, u1, u1").tolist():
+                if ids[place] in held:
+                    held[ids[place]][term] = context, body
     return held

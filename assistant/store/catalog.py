@@ -351,8 +351,14 @@ class Catalog:
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
-        query, values = chunks_of(only)
-        return [row[0] for row in self._connection.execute(f"{query} ORDER BY id", values)]
+        files, values = files_of(only)
+        # Those of a document follow on each other: one row a document is fetched rather than one a chunk.
+        spans = self._connection.execute(
+            f"SELECT min(id), max(id) FROM chunks WHERE document_id IN (SELECT documents.id {files})"
+            " GROUP BY document_id ORDER BY 1",
+            values,
+        )
+        return [chunk for first, last in spans for chunk in range(first, last + 1)]
 
     def holds(self, only: Filter) -> bool:
         """Whether any live chunk is in a document that fits a filter."""

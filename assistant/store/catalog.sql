@@ -122,14 +122,13 @@ DROP TABLE vocabulary;
 -- version 7
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
-    first INTEGER NOT NULL,          -- chunk
-    lengths BLOB NOT NULL,           -- in terms, uint16 a chunk; 0 for one that is not live
-    written INTEGER NOT NULL         -- how many were live when it was
+    chunks BLOB NOT NULL,            -- uint32 ids, ascending, and greater than those of segments before
+    lengths BLOB NOT NULL            -- uint16, in terms; 0 of a chunk that is not live any more
 );
 CREATE TABLE postings (
     segment INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
     term TEXT NOT NULL,
-    chunks BLOB NOT NULL             -- (uint32 id, uint8 in context, uint8 in text) of each that holds it
+    chunks BLOB NOT NULL             -- (uint16 place in the segment, uint8 in context, uint8 in text) of each
 );
 CREATE UNIQUE INDEX postings_term ON postings (term, segment);
 CREATE INDEX postings_segment ON postings (segment);

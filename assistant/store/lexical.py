@@ -14,9 +14,9 @@ import math
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -37,15 +37,17 @@ _WORTH_A_LOOK, _FEW = 1 / 32, 1 / 8
 # To read a chunk's words costs as much as some 20,000 postings; more chunks than that are not read for a phrase.
 _READING_COSTS, _MOST_READ = 20_000, 256
 
-_LENGTH, _LONGEST = np.dtype("<u2"), 65_535
-_POSTING, _MOST_COUNTED = np.dtype([("chunk", "<u4"), ("context", "u1"), ("body", "u1")]), 255
+_ID, _LENGTH, _LONGEST = np.dtype("<u4"), np.dtype("<u2"), 65_535
+_POSTING, _MOST_COUNTED = np.dtype([("place", "<u2"), ("context", "u1"), ("body", "u1")]), 255
+"""Which of the chunks of a segment holds a term, and how often in its context and text."""
 _GIVEN = "(SELECT value FROM json_each(?))"
 
 Ids = npt.NDArray[np.int64]
-Chunks = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.uint32]
+"""Of chunks among all of the segments, in order; ids have gaps, and never end to grow."""
 Scores = npt.NDArray[np.float32]
-Postings = npt.NDArray[np.void]
-"""Of a term: which chunks hold it, ascending, and how often in context and text."""
+Postings = tuple[Places, npt.NDArray[np.void]]
+"""Of a term: where those that hold it stand, ascending, and how often they do."""
 ChunkTerms = tuple[int, Sequence[str], Sequence[str]]
 """Id of a chunk, terms of its context, terms of its text."""
 
@@ -53,12 +55,10 @@ ChunkTerms = tuple[int, Sequence[str], Sequence[str]]
 @dataclass(frozen=True, slots=True)
 class _Segment:
     id: int
-    first: int
-    """Chunk."""
+    chunks: npt.NDArray[np.uint32]
+    """Ids, ascending; those of a later segment are greater."""
     lengths: npt.NDArray[np.uint16]
-    """In terms, of the chunks from the first on; 0 for one that is not live."""
-    written: int
-    """How many were live when it was."""
+    """In terms; 0 of a chunk that is not live any more."""
 
     @property
     def live(self) -> int:
@@ -71,7 +71,10 @@ class LexicalIndex:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """To be made, and asked, in a snapshot of that generation."""
         self._connection = connection
-        lengths = _lengths_of(_segments(connection))
+        segments = _segments(connection)
+        self._firsts = _firsts_of(segments)
+        self._ids = np.concatenate([np.empty(0, _ID), *(one.chunks for one in segments)])
+        lengths = np.concatenate([np.empty(0, _LENGTH), *(one.lengths for one in segments)])
         self._chunks = int(np.count_nonzero(lengths))
         in_means = lengths / (float(lengths.sum()) / max(1, self._chunks) or 1.0)
         saturation = _SATURATION * (1 - _LENGTH_PART + _LENGTH_PART * in_means)
@@ -87,25 +90,25 @@ class LexicalIndex:
         """
         saturation = self._saturation
         if among is not None:
-            saturation, ids = np.full_like(saturation, np.inf), np.asarray(among, np.int64)
-            saturation[ids] = self._saturation[ids]
+            saturation, places = np.full_like(saturation, np.inf), _places(self._ids, np.sort(among))
+            saturation[places] = self._saturation[places]
         scores, found = self._scores(query, phrases, limit, saturation)
         if len(found) > limit:
             found = found[np.argpartition(scores[found], -limit)[-limit:]]
         found = found[np.lexsort((found, -scores[found]))]
-        return list(zip(found.tolist(), scores[found].tolist(), strict=True))
+        return list(zip(self._ids[found].tolist(), scores[found].tolist(), strict=True))
 
     def _scores(
         self, query: Sequence[str], phrases: Sequence[str], limit: int, saturation: Scores
-    ) -> tuple[Scores, Chunks]:
-        """What terms and phrases give, by id of the chunk, and the chunks of which the best ``limit`` are some.
+    ) -> tuple[Scores, Places]:
+        """What terms and phrases give to each chunk, and the places of some among which the best ``limit`` are.
 
-        Of these it is all, of others perhaps less. ``saturation``: how many times of a term give half of what it can
-        give, by id of the chunk.
+        To these it is all, to others perhaps less. ``saturation`` says of each chunk how many times of a term give
+        half of what it can give.
         """
         of_phrases = {phrase: self._holding(phrase.split()) for phrase in phrases}
         frequencies = frequencies_of(self._connection, query)
-        frequencies |= {phrase: len(held) for phrase, held in of_phrases.items() if len(held)}
+        frequencies |= {phrase: len(places) for phrase, (places, _) in of_phrases.items() if len(places)}
         rarest_first = sorted(frequencies, key=lambda term: (frequencies[term], term))
         most = [(_SATURATION + 1) * self._weight(frequencies[term]) for term in rarest_first]
         scores, candidates, looked = np.zeros_like(saturation), None, sum(most) / 2
@@ -113,18 +116,17 @@ class LexicalIndex:
             # A look is vain while more is left than was given; each is at half of what was left at the one before.
             if frequencies[term] > _WORTH_A_LOOK * len(scores) and (left := sum(most[place:])) < looked:
                 candidates, looked = _within_reach(scores, candidates, limit, left), left / 2
-            postings = of_phrases[term] if term in of_phrases else self._postings(term)
-            chunks = _chunks_of(postings)
-            if candidates is not None and len(candidates) < _FEW * len(chunks):
-                some = _places(chunks, candidates)
-                chunks, postings = chunks[some], postings[some]
-            times = np.float32(_CONTEXT_WEIGHT) * postings["context"] + postings["body"]
-            scores[chunks] += np.float32(most[place]) * times / (times + saturation[chunks])
+            places, times = of_phrases[term] if term in of_phrases else self._postings(term)
+            if candidates is not None and len(candidates) < _FEW * len(places):
+                some = _places(places, candidates)
+                places, times = places[some], times[some]
+            weighed = np.float32(_CONTEXT_WEIGHT) * times["context"] + times["body"]
+            scores[places] += np.float32(most[place]) * weighed / (weighed + saturation[places])
         return scores, np.flatnonzero(scores > 0).astype(np.uint32) if candidates is None else candidates
 
     def _postings(self, term: str) -> Postings:
-        rows = self._connection.execute("SELECT chunks FROM postings WHERE term = ? ORDER BY segment", (term,))
-        return np.frombuffer(b"".join(row[0] for row in rows), _POSTING)
+        rows = self._connection.execute("SELECT segment, chunks FROM postings WHERE term = ? ORDER BY segment", (term,))
+        return _joined(rows, self._firsts)
 
     def _weight(self, held: int) -> float:
         """Of a term, by how many chunks hold it: its inverse document frequency."""
@@ -135,44 +137,56 @@ class LexicalIndex:
         """Which chunks hold some stems one after another, and how often."""
         frequencies = frequencies_of(self._connection, phrase)
         if not frequencies or len(frequencies) < len({*phrase}):
-            return np.empty(0, _POSTING)
+            return np.empty(0, np.uint32), np.empty(0, _POSTING)
         rarest, *others = sorted(frequencies, key=lambda term: (frequencies[term], term))
-        chunks = _chunks_of(self._postings(rarest))
+        places = self._postings(rarest)[0]
         for term in others:
-            if frequencies[term] <= _READING_COSTS * len(chunks):
-                its = _chunks_of(self._postings(term))
-                chunks = its[_places(its, chunks)]
-        chunks = chunks[np.isfinite(self._saturation[chunks])][:_MOST_READ]
+            if frequencies[term] <= _READING_COSTS * len(places):
+                its = self._postings(term)[0]
+                places = its[_places(its, places)]
+        places = places[np.isfinite(self._saturation[places])][:_MOST_READ]
+        place_of = dict(zip(self._ids[places].tolist(), places.tolist(), strict=True))
         rows = self._connection.execute(
             f"SELECT document_id, id, context, start, end FROM chunks WHERE id IN {_GIVEN} ORDER BY id",
-            (json.dumps(chunks.tolist()),),
+            (json.dumps([*place_of]),),
         )
-        held = []
+        held, counts = [], []
         for document, of_document in groupby(rows, itemgetter(0)):
             language, text = _text_of(self._connection, document)
             for _, chunk, context, start, end in of_document:
                 times = [_times(phrase, stems(part, language)) for part in (context, text[start:end])]
                 if any(times):
-                    held.append((chunk, *(min(_MOST_COUNTED, one) for one in times)))
-        return np.array(held, _POSTING)
+                    held.append(place_of[chunk])
+                    counts.append((0, *(min(_MOST_COUNTED, one) for one in times)))
+        return np.array(held, np.uint32), np.array(counts, _POSTING)
 
 
-def _chunks_of(postings: Postings) -> Chunks:
-    return np.ascontiguousarray(postings["chunk"])
+def _joined(rows: Iterable[tuple[int, bytes]], firsts: Mapping[int, int]) -> Postings:
+    """The postings of a term in some (segment, postings there), with the place of each segment's first chunk."""
+    segments, held = list(zip(*rows, strict=True)) or ((), ())
+    postings = np.frombuffer(b"".join(held), _POSTING)
+    counts = [len(one) // _POSTING.itemsize for one in held]
+    return postings["place"] + np.repeat(np.array([firsts[one] for one in segments], np.uint32), counts), postings
 
 
-def _within_reach(scores: Scores, candidates: Chunks | None, limit: int, left: float) -> Chunks | None:
+def _firsts_of(segments: Sequence[_Segment]) -> dict[int, int]:
+    """The place of the first chunk of each segment, by its id."""
+    ends = accumulate(len(one.chunks) for one in segments)
+    return {one.id: end - len(one.chunks) for one, end in zip(segments, ends, strict=True)}
+
+
+def _within_reach(scores: Scores, candidates: Places | None, limit: int, left: float) -> Places | None:
     """The candidates that may be among the best ``limit`` with what is ``left`` to be given; None: any chunk may."""
     found = np.flatnonzero(scores > 0).astype(np.uint32) if candidates is None else candidates
     least = np.partition(scores[found], -limit)[-limit] if len(found) >= limit else 0.0
     return found[scores[found] + left >= least] if least > left else candidates
 
 
-def _places(chunks: Chunks, wanted: Chunks) -> Ids:
-    """Where in some ascending chunks those of the ``wanted``, ascending as well, stand that are among them."""
-    places = np.searchsorted(chunks, wanted)
-    places = places[places < len(chunks)]
-    is_there: npt.NDArray[np.bool_] = chunks[places] == wanted[: len(places)]
+def _places(some: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ids:
+    """Where in some ascending numbers those of the ``wanted``, ascending as well, stand that are among them."""
+    places = np.searchsorted(some, wanted)
+    places = places[places < len(some)]
+    is_there: npt.NDArray[np.bool_] = some[places] == wanted[: len(places)]
     return places[is_there]
 
 
@@ -203,7 +217,7 @@ def _index(connection: sqlite3.Connection, chunks: Iterable[ChunkTerms]) -> None
         for part in parts:
             sizes.append(len(part))
             found.extend(numbers.setdefault(term, len(numbers)) for term in part)
-        if len(found) >= _MOST_AT_ONCE:
+        if len(found) >= _MOST_AT_ONCE or len(ids) == _MOST_CHUNKS:
             _add_segment(connection, [*numbers], ids, sizes, found)
             numbers, ids, sizes, found = {}, array("I"), array("I"), array("I")
     if ids:
@@ -220,7 +234,7 @@ def _add_segment(
     parts = np.repeat(np.arange(len(sizes)), sizes)  # of a chunk the even one is its context
     keys, places = np.unique(np.asarray(found, np.int64) * len(ids) + parts // 2, return_inverse=True)
     postings, is_body = np.empty(len(keys), _POSTING), parts % 2 > 0
-    postings["chunk"] = np.asarray(ids)[keys % len(ids)]
+    postings["place"] = keys % len(ids)
     for part, its in (("context", places[~is_body]), ("body", places[is_body])):
         postings[part] = np.bincount(its, minlength=len(keys)).clip(max=_MOST_COUNTED)
     held = np.bincount(keys // len(ids), minlength=len(names))
@@ -250,9 +264,9 @@ def forget_terms(connection: sqlite3.Connection, chunks: Collection[int]) -> Non
             if chunk in gone:
                 held.update({*context, *body})
     for one in _segments(connection):
-        its = [chunk - one.first for chunk in gone if one.first <= chunk < one.first + len(one.lengths)]
-        if its:
-            one.lengths[its] = 0
+        is_gone = np.isin(one.chunks, [*gone])
+        if is_gone.any():
+            one.lengths[is_gone] = 0
             connection.execute("UPDATE segments SET lengths = ? WHERE id = ?", (one.lengths.tobytes(), one.id))
     connection.executemany(
         "UPDATE frequencies SET chunks = chunks - ? WHERE term = ?", ((count, term) for term, count in held.items())
@@ -267,23 +281,28 @@ def _join_small(connection: sqlite3.Connection) -> None:
         live += others[-1].live
         joined.insert(0, others.pop())
     for some in (joined, *([one] for one in others)):
-        if len(some) > 1 or (some and some[0].live <= some[0].written // 2):
+        if len(some) > 1 or (some and some[0].live <= len(some[0].chunks) // 2):
             _rewrite(connection, some)
 
 
 def _rewrite(connection: sqlite3.Connection, segments: Sequence[_Segment]) -> None:
     """One segment of what is live in some that follow on each other."""
-    lengths, given = _lengths_of(segments), (json.dumps([one.id for one in segments]),)
+    given, firsts = (json.dumps([one.id for one in segments]),), _firsts_of(segments)
+    lengths = np.concatenate([one.lengths for one in segments])
+    is_live = lengths > 0
+    new_places = np.cumsum(is_live) - 1
     rows = connection.execute(
-        f"SELECT term, chunks FROM postings WHERE segment IN {_GIVEN} ORDER BY term, segment", given
+        f"SELECT term, segment, chunks FROM postings WHERE segment IN {_GIVEN} ORDER BY term, segment", given
     ).fetchall()
     connection.execute(f"DELETE FROM segments WHERE id IN {_GIVEN}", given)
     postings = []
     for term, its in groupby(rows, itemgetter(0)):
-        old = np.frombuffer(b"".join(chunks for _, chunks in its), _POSTING)
-        postings.append((term, old[lengths[old["chunk"]] > 0].tobytes()))
-    live = np.flatnonzero(lengths)
-    _write(connection, postings, live, lengths[live], segments[0].id)
+        places, old = _joined(((segment, held) for _, segment, held in its), firsts)
+        new = old[is_live[places]]
+        new["place"] = new_places[places[is_live[places]]]
+        postings.append((term, new.tobytes()))
+    chunks = np.concatenate([one.chunks for one in segments])
+    _write(connection, postings, chunks[is_live], lengths[is_live], segments[0].id)
 
 
 def _write(
@@ -296,10 +315,9 @@ def _write(
     """A segment of some live chunks, behind the others or under the ``number`` of those it takes the place of."""
     if not len(chunks):
         return
-    its = np.zeros(chunks[-1] + 1 - chunks[0], _LENGTH)
-    its[chunks - chunks[0]] = lengths
     cursor = connection.execute(
-        "INSERT INTO segments VALUES (?, ?, ?, ?)", (number, int(chunks[0]), its.tobytes(), len(chunks))
+        "INSERT INTO segments VALUES (?, ?, ?)",
+        (number, chunks.astype(_ID).tobytes(), lengths.astype(_LENGTH).tobytes()),
     )
     connection.executemany(
         "INSERT INTO postings VALUES (?, ?, ?)", ((cursor.lastrowid, term, held) for term, held in postings if held)
@@ -307,16 +325,10 @@ def _write(
 
 
 def _segments(connection: sqlite3.Connection) -> list[_Segment]:
-    rows = connection.execute("SELECT id, first, lengths, written FROM segments ORDER BY id")
-    return [_Segment(id_, first, np.frombuffer(lengths, _LENGTH).copy(), n) for id_, first, lengths, n in rows]
-
-
-def _lengths_of(segments: Sequence[_Segment]) -> npt.NDArray[np.uint16]:
-    """The lengths of all chunks, by id."""
-    lengths = np.zeros(max((one.first + len(one.lengths) for one in segments), default=0), _LENGTH)
-    for one in segments:
-        lengths[one.first : one.first + len(one.lengths)] = one.lengths
-    return lengths
+    return [
+        _Segment(id_, np.frombuffer(chunks, _ID), np.frombuffer(lengths, _LENGTH).copy())
+        for id_, chunks, lengths in connection.execute("SELECT id, chunks, lengths FROM segments ORDER BY id")
+    ]
 
 
 def _terms_of(connection: sqlite3.Connection, document: int) -> Iterator[ChunkTerms]:
@@ -339,4 +351,5 @@ def _text_of(connection: sqlite3.Connection, document: int) -> tuple[str, str]:
 
 def _times(phrase: Sequence[str], text: Sequence[str]) -> int:
     """How often a text has some words one after another."""
-    return f" {' '.join(text)} ".count(f" {' '.join(phrase)} ")
+    starts = (start for start, word in enumerate(text) if word == phrase[0])
+    return sum(text[start : start + len(phrase)] == phrase for start in starts)

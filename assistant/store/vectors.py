@@ -37,6 +37,7 @@ _TRAINING_ROWS_A_CELL = 40
 _SEARCHED_PART = 8  # of the cells one in so many: see above
 # Of windows beside a base, and of chunks gone from it: a search reads 20,000 in 3 ms. In small corpora one in ten.
 _MOST_CHANGED, _CHANGED_PART = 20_000, 10
+_MOST_BITS = 1 << 26  # 64 MB while they are set
 _CHECKSUM_BYTES = 16  # against damage, not against people
 _READ_BYTES = 1 << 22  # held in memory at once
 
@@ -84,14 +85,12 @@ class VectorIndex:
 
     def search(self, vector: Vectors, k: int, among: Ids | None = None) -> Hits:
         """The ``k`` nearest chunks (id, cosine of their nearest window), best first; only ``among`` ids, if given."""
-        import faiss
-
         if not len(self):
             return []
         total = self.base.ntotal + self._added.ntotal
         # Enough windows for that many chunks, were all of them of average length.
         windows = min(total, -(-k * total // len(self)))
-        selector = None if among is None else faiss.IDSelectorBatch(among)
+        selector = None if among is None else _selecting(among)
         hits = _nearest(self._added, vector, windows, selector, everywhere=True)
         # What may be found is live, so that nothing has to be left out besides.
         hits += _nearest(self.base, vector, windows, selector or self._left, everywhere=among is not None)
@@ -99,6 +98,18 @@ class VectorIndex:
         for chunk, score in sorted(hits, key=lambda hit: -hit[1]):
             best.setdefault(chunk, score)
         return list(best.items())[:k]
+
+
+def _selecting(ids: Ids) -> Any:
+    """A selector of ids: by a bit each where they are near, with which a search takes a third of the time."""
+    import faiss
+
+    if ids.max(initial=0) >= _MOST_BITS:
+        return faiss.IDSelectorBatch(ids)
+    is_among = np.zeros(int(ids.max(initial=0)) + 1, np.bool_)
+    is_among[ids[ids >= 0]] = True
+    bitmap: Any = faiss.IDSelectorBitmap
+    return bitmap(np.packbits(is_among, bitorder="little"))
 
 
 def _nearest(index: "faiss.Index", vector: Vectors, windows: int, selector: Any, *, everywhere: bool) -> Hits:
