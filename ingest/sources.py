@@ -116,8 +116,6 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
     if dry_run and not folder.exists():
         raise UsageError(f"Nothing of {visible(address)} is here yet.", "Without --dry-run it is fetched.")
     with write_lock(folder):
-        for half in folder.rglob(".*.tmp"):  # of a run that was killed
-            half.unlink()
         kept = _kept(folder)
         found = (web_pages if urlsplit(address).scheme in ("http", "https") else stored_files)(
             address, kept, settings.ingest
@@ -129,6 +127,8 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
             told = f", {gone} would be gone" if gone else ""
             note(f"{visible(address)}: {counted(changed, 'file')} would be fetched{told}.")
             return []
+        for half in folder.rglob(".*.tmp"):  # of a run that was killed
+            half.unlink()
         copy = _Copy(folder, address, kept)
         try:
             with progress_bar(f"Fetching {visible(address)}", None) as bar:

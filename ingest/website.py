@@ -58,6 +58,9 @@ _BASE = etree.XPath("string(//base/@href)")
 _LINKS = etree.XPath("//a/@href | //area/@href")
 _CANONICAL = etree.XPath("string((//link[contains(concat(' ', @rel, ' '), ' canonical ')]/@href)[1])")
 _ORDERS = etree.XPath("//meta[@name='robots' or @name='ROBOTS']/@content")
+_TO_ANOTHER = re.compile(rf"\s*(?!max-|unavailable_after|{_AGENT})[\w-]+\s*:", re.IGNORECASE)
+"""What is asked of one robot by its name, beside a page: ``otherbot: noindex``."""
+_WITH_VALUE = re.compile(r"[\w-]+\s*:[^,;]*")
 _GZIP = b"\x1f\x8b"
 _LONGEST_SITEMAP = 50 << 20
 """Bytes, unpacked (sitemaps.org)."""
@@ -173,7 +176,10 @@ class _Site:
     def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
         """What is to be kept of a reply; its links wait to be asked."""
         path, version, links = path_of(address, reply.kind), f"{changed}{reply.version}", tuple[str, ...]()
-        content, orders = reply.body, _orders(reply.headers.get_list("x-robots-tag"))
+        content, orders = (
+            reply.body,
+            _orders(line for line in reply.headers.get_list("x-robots-tag") if not _TO_ANOTHER.match(line)),
+        )
         if (address == self.start or self._mapped) and (places := _sitemap(content)):
             self._folder = "/"  # it may name pages anywhere on its site
             self._mapped.update(places)
@@ -195,11 +201,12 @@ class _Site:
             if canonical != address and self._is_inside(canonical):
                 self._notice([canonical])
                 return
-            content = _main_part(text).encode("utf-8-sig", "replace")
         elif PurePosixPath(path).suffix.lower() not in READ_SUFFIXES:
             return
         if not orders.isdisjoint({"noindex", "none"}):
             return
+        if reply.kind in _PAGES:
+            content = _main_part(text).encode("utf-8-sig", "replace")
         if is_unsafe(path):
             yield Unfetched(path, "its address is no name for a file here")
             return
@@ -313,8 +320,9 @@ def _normal(address: str, base: str = "") -> str:
 
 
 def _orders(told: Iterable[str]) -> set[str]:
-    """What robots are asked for, in a page or beside it; what is said to one by its name (``bot: noindex``) is left."""
-    return {order.strip().lower() for line in told if ":" not in line for order in line.split(",")}
+    """What robots are asked for, in a page or beside it, without what has a value (``max-image-preview: none``)."""
+    plain = (_WITH_VALUE.sub(" ", line.lower().replace(f"{_AGENT}:", " ")) for line in told)
+    return {order for line in plain for order in re.split(r"[\s,;]+", line)}
 
 
 def _sitemap(content: bytes) -> dict[str, str]:

@@ -351,19 +351,15 @@ class Catalog:
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
-        files, values = files_of(only)
+        chunks, values = chunks_of(only)
         # Those of a document follow on each other: one row a document is fetched rather than one a chunk.
-        spans = self._connection.execute(
-            f"SELECT min(id), max(id) FROM chunks WHERE document_id IN (SELECT documents.id {files})"
-            " GROUP BY document_id ORDER BY 1",
-            values,
-        )
+        spans = self._connection.execute(f"SELECT min(id), max(id) {chunks} GROUP BY document_id ORDER BY 1", values)
         return [chunk for first, last in spans for chunk in range(first, last + 1)]
 
     def holds(self, only: Filter) -> bool:
         """Whether any live chunk is in a document that fits a filter."""
-        query, values = chunks_of(only)
-        return self._connection.execute(query, values).fetchone() is not None
+        chunks, values = chunks_of(only)
+        return self._connection.execute(f"SELECT 1 {chunks} LIMIT 1", values).fetchone() is not None
 
     def count(self, only: Filter) -> int:
         """How many files have a document that fits a filter."""
@@ -408,7 +404,7 @@ class Catalog:
         if self._lexical is None or self._lexical[0] != generation:
             self._lexical = generation, LexicalIndex(self._connection)
         try:
-            return self._lexical[1].search([*query], [*phrases], limit, among)
+            return self._lexical[1].search(query, phrases, limit, among)
         except (ValueError, IndexError) as error:  # SQLite does not know what stands in a BLOB
             raise sqlite3.DatabaseError(f"full text is damaged ({error})") from None
 

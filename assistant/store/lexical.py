@@ -29,7 +29,7 @@ from assistant.text.words import stems, terms
 _CONTEXT_WEIGHT = 1.5
 # k1 and b of BM25 (Robertson and Zaragoza 2009), as FTS5 has them, and what a term that most chunks hold weighs there.
 _SATURATION, _LENGTH_PART, _LEAST_WEIGHT = 1.2, 0.75, 1e-6
-# Of chunks in a segment, and of terms that are told apart at once: some 100 MB each.
+# Of chunks in a segment (at most 65,536, as places have two bytes), and of terms that are told apart at once.
 _MOST_CHUNKS, _MOST_AT_ONCE = 32_768, 1 << 21
 # A term of so many chunks is worth a look at whom it can still help; so few of them, of its chunks, are looked up in it
 # rather than that it is walked through (docs/log.md).

@@ -320,9 +320,9 @@ def files_of(only: Filter) -> tuple[str, list[str | int]]:
 
 
 def chunks_of(only: Filter) -> tuple[str, list[str | int]]:
-    """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
+    """The SQL clauses for the live chunks in documents that fit a filter, with its values."""
     files, values = files_of(only)
-    return f"SELECT id FROM chunks WHERE document_id IN (SELECT documents.id {files})", values
+    return f"FROM chunks WHERE document_id IN (SELECT documents.id {files})", values
 
 
 def portions(items: Sequence[T]) -> Iterator[list[T]]:

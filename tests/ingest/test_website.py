@@ -147,13 +147,18 @@ def test_pages_that_ask_not_to_be_kept_or_followed_are_not(
 def test_what_is_asked_beside_a_page_or_document_counts_too(
     site: Site, workspace: Workspace, settings: Settings
 ) -> None:
-    site.page("/", links="a.html b.pdf c.html d.html e.html .well-known/f.html")
+    site.page("/", links="a.html b.pdf c.html d.html e.html .well-known/f.html h.html i.html j.html k.html l.html")
+    site.page("/h.html", head='<meta name="robots" content="noindex, max-snippet:-1, max-image-preview:large">')
+    site.page("/i.html", head='<meta name="robots" content="max-image-preview:none, max-video-preview: 0">')
+    site.page("/j.html", head='<meta name="robots" content="follow noindex">')
+    site.put("/k.html", "<p>Not after a day.</p>", X_Robots_Tag="unavailable_after: 25 Jun 2030 15:00:00 PST, noindex")
+    site.put("/l.html", "<p>Not by us.</p>", X_Robots_Tag="domain-assistant: noindex")
     site.put("/a.html", "<p>Not to be kept.</p><a href='g.html'>g</a>", X_Robots_Tag="none")
     site.put("/b.pdf", b"%PDF", Content_Type="application/pdf", X_Robots_Tag="noarchive, NOINDEX")
     site.put("/c.html", "<p>Only one robot is asked not to.</p>", X_Robots_Tag="otherbot: nofollow, noindex")
     site.page("/d.html", head='<meta name="robots" content="None">')
     site.page("/e.html", head='<meta name="robots" content="noindexing is a word of its own">')
-    assert files(refreshed(workspace, site.address, settings)) == ["c.html", "e.html", "index.html"]
+    assert files(refreshed(workspace, site.address, settings)) == ["c.html", "e.html", "i.html", "index.html"]
     assert not {"/g.html", "/.well-known/f.html"}.intersection(site.asked)
 
 
