@@ -13,10 +13,11 @@ would be read again.
 import difflib
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,11 +31,13 @@ from assistant.store import READERS, vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, digest
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
+from assistant.types import Vectors
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
 from ingest.answerability_fit import calibrate
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
-from ingest.worker import ReadResult, Recipe, Task, file_hash, read_all, recipe_from
+from ingest.cluster import check_cluster, on_cluster
+from ingest.worker import ReadResult, Recipe, Task, Workers, file_hash, in_order, read_all, recipe_from
 
 # Documents are embedded together until they have this many windows: enough to fill batches of equal length.
 _EMBED_WINDOWS = 512
@@ -50,27 +53,25 @@ def ingest(
     confirmed: bool = False,
     rebuild: bool = False,
     embedder: Embedder | None = None,
+    ray: str = "",
 ) -> IngestReport:
     """Bring a corpus up to date with ``targets`` (folders or files), or with all it was made from if none.
 
     ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads the whole corpus anew, as
     is needed for other chunk settings, or another embedder: ``embedder``, the configured one if none is given.
+    ``ray`` is the address of a cluster that reads and embeds (``ingest.cluster``).
     Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
     is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
     configured = embedder or Embedder(settings.embedder, settings.device)
-    if not (workspace.corpus(corpus) / CATALOG_FILE).exists():  # refused before a new corpus has a folder
-        new_name(corpus, "corpus")
-        if not targets:
-            nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
-            raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
-        for target in targets:
-            next(scan(absolute(target)), None)
-        configured.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
+    if ray:
+        check_cluster(ray)
+    if not (workspace.corpus(corpus) / CATALOG_FILE).exists():
+        _check_new(corpus, targets, configured)
     with opened(workspace.corpus(corpus), dry_run) as catalog:
         embedder = _embedder_for(catalog, configured, is_chosen, rebuild)
-        run = _Run(catalog, settings, embedder, rebuild)
+        run = _Run(catalog, settings, embedder, rebuild, ray)
         plan, passed_over = without_other_formats(run.plan(targets))
         objection = run.objection(plan, confirmed)
         if run.is_rebuild and not rebuild:
@@ -99,6 +100,17 @@ def ingest(
         objection=str(objection or ""),
         advice=f"In '{corpus}', {message}. {remedy}" if message else "",
     )
+
+
+def _check_new(corpus: str, targets: Sequence[Path], embedder: Embedder) -> None:
+    """Refuse what a new corpus cannot be made from, before it has a folder."""
+    new_name(corpus, "corpus")
+    if not targets:
+        nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
+        raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
+    for target in targets:
+        next(scan(absolute(target)), None)
+    embedder.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
 
 
 def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebuild: bool) -> Embedder:
@@ -139,11 +151,36 @@ def publish(catalog: Catalog, known: Iterable[FileRow], rows: Iterable[FileRow],
         vectors.write_changed(catalog, generation, identity.fingerprint)
 
 
+class _Here:
+    """The cores of this machine: processes read, and this one embeds."""
+
+    at_once = 1
+
+    def __init__(self, recipe: Recipe, embedder: Embedder, loaded: Future[None]) -> None:
+        self._recipe, self._embedder, self._loaded = recipe, embedder, loaded
+
+    def read_all(self, tasks: Iterable[Task]) -> Iterator[ReadResult]:
+        return read_all(tasks, self._recipe)
+
+    def embed(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        self._loaded.result()
+        return partial(self._embedder.embed_texts, texts)
+
+
+@contextmanager
+def _here(recipe: Recipe, embedder: Embedder) -> Iterator[Workers]:
+    with ThreadPoolExecutor(1) as beside:
+        loaded = beside.submit(embedder.load)  # while the first files are read
+        yield _Here(recipe, embedder, loaded)
+        loaded.result()
+
+
 class _Run:
     """One ingest of one corpus."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, embedder: Embedder, rebuild: bool) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings, embedder: Embedder, rebuild: bool, ray: str) -> None:
         self.catalog = catalog
+        self._ray, self._ingest_settings = ray, settings.ingest
         self.known = catalog.files()
         self._embedder = embedder
         self._recipe = recipe_from(settings.ingest, embedder.tokens)
@@ -158,6 +195,8 @@ class _Run:
             self._documents = {key: one for key, one in self._documents.items() if one not in live}
         self._failures: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
+        self._under_way: set[bytes] = set()
+        """Digests of windows that are being embedded."""
 
     def plan(self, targets: Sequence[Path]) -> list[Entry]:
         """What there is to do. Files that failed before are tried again."""
@@ -263,28 +302,46 @@ class _Run:
             return
         keys = {file.location: key for key, file in unread.items()}
         tasks = [Task(file.location, file.size, file.modified_ns) for file in unread.values()]
-        waiting: dict[str, ReadResult] = {}
-        with progress_bar("Reading and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
-            loaded = beside.submit(self._embedder.load)  # while the first files are read
-            for reading in read_all(tasks, self._recipe):
-                key = keys[reading.task.location]
-                waiting[key] = reading
-                bar.item(unread[key].path, reading.failure)
-                if sum(len(chunk.windows) for one in waiting.values() for chunk in one.chunks) >= _EMBED_WINDOWS:
-                    loaded.result()
-                    bar.advance(self._stage(waiting))
-                    waiting = {}
-            loaded.result()
-            bar.advance(self._stage(waiting))
+        if self._ray:
+            there = on_cluster(self._ray, self._ingest_settings, self._embedder)
+        else:
+            there = _here(self._recipe, self._embedder)
+        with there as workers, progress_bar("Reading and embedding", len(tasks)) as bar:
 
-    def _stage(self, readings: dict[str, ReadResult]) -> int:
-        """Embed and write the documents among some readings, and note the failures; returns how many."""
+            def portions() -> Iterator[dict[str, ReadResult]]:
+                waiting: dict[str, ReadResult] = {}
+                for reading in workers.read_all(tasks):
+                    key = keys[reading.task.location]
+                    waiting[key] = reading
+                    bar.item(unread[key].path, reading.failure)
+                    if sum(len(chunk.windows) for one in waiting.values() for chunk in one.chunks) >= _EMBED_WINDOWS:
+                        yield waiting
+                        waiting = {}
+                yield waiting
+
+            for count in in_order(portions(), partial(self._embedded, workers), workers.at_once):
+                bar.advance(count)
+
+    def _embedded(self, workers: Workers, readings: dict[str, ReadResult]) -> Callable[[], int]:
+        """Have the windows of some readings embedded; what is given back stages them, and tells how many they are."""
         windows = [window for reading in readings.values() for chunk in reading.chunks for window in chunk.windows]
-        # Vectors that are in the catalog are taken from there.
         digests = [digest(window, self._embedder.fingerprint) for window in windows]
-        known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
+        # Vectors that are in the catalog, or will be when those before are staged, are taken from there.
+        known = self._under_way | self.catalog.known_vectors(list(dict.fromkeys(digests))).keys()
         new = {one: window for one, window in zip(digests, windows, strict=True) if one not in known}
-        known.update(zip(new, self._embedder.embed_texts(list(new.values())) if new else (), strict=True))
+        self._under_way |= new.keys()
+        vectors = workers.embed(list(new.values())) if new else tuple
+
+        def staged() -> int:
+            self._stage(readings, digests, dict(zip(new, vectors(), strict=True)))
+            self._under_way -= new.keys()
+            return len(readings)
+
+        return staged
+
+    def _stage(self, readings: dict[str, ReadResult], digests: list[bytes], new: dict[bytes, Vectors]) -> None:
+        """Write the documents among some readings, with the vectors of their windows, and note the failures."""
+        known = self.catalog.known_vectors([one for one in dict.fromkeys(digests) if one not in new]) | new
         found = (known[one] for one in digests)
         with self.catalog.transaction():
             for key, reading in readings.items():
@@ -296,7 +353,6 @@ class _Run:
                 self._documents[key] = self.catalog.stage(
                     key, reading.document, reading.chunks, portion, self._embedder.fingerprint
                 )
-        return len(readings)
 
     def _comparable(self, row: FileRow) -> FileRow:
         """A row without its document, if that has vectors of another embedder."""

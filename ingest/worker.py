@@ -3,22 +3,28 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from assistant.config import IngestSettings
 from assistant.errors import IngestError, ReadError, one_line
 from assistant.retrieval.tokens import TokenCounter
-from assistant.types import Chunk, Document
+from assistant.types import Chunk, Document, Vectors
 from assistant.work.processes import confine, ended, interrupts_held, reading_processes
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 
-_TASKS_A_WORKER = 4  # workers go on beside a file that takes long, and what they read waits in memory
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+S = TypeVar("S")
+T = TypeVar("T")
+TASKS_A_WORKER = 4  # workers go on beside a file that takes long, and what they read waits in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,19 @@ class ReadResult:
     chunks: tuple[Chunk, ...]
     failure: str
     seconds: float
+
+
+class Workers(Protocol):
+    """Who reads the files of an ingest, and embeds what they say."""
+
+    at_once: int
+    """How many lists of texts are embedded at the same time."""
+
+    def read_all(self, tasks: Iterable[Task]) -> Iterator[ReadResult]:
+        """What came of each file, in their order."""
+
+    def embed(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        """Begin to embed texts; what is given back waits for their vectors (n, dimension)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +105,24 @@ def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[ReadResult]:
 
     Few tasks are under way at a time: memory is bounded.
     """
-    with _pool(recipe) as pool:
-        begun: deque[tuple[Task, Future[ReadResult]]] = deque()
-        remaining = iter(tasks)
-        while True:
-            while len(begun) < recipe.workers * _TASKS_A_WORKER and (task := next(remaining, None)):
-                begun.append((task, pool.schedule(_read, args=[task], timeout=recipe.timeout_seconds)))
-            if not begun:
-                return
-            task, future = begun.popleft()
-            yield _outcome(task, future, recipe)
+    with reading_pool(recipe) as pool:
+        yield from in_order(tasks, lambda task: pool_read(pool, task, recipe), recipe.workers * TASKS_A_WORKER)
+
+
+def in_order(items: Iterable[S], begin: Callable[[S], Callable[[], T]], most: int) -> Iterator[T]:
+    """What came of each item, in their order, with at most so many under way; ``begin`` gives what waits for one."""
+    begun: deque[Callable[[], T]] = deque()
+    for item in items:
+        begun.append(begin(item))
+        if len(begun) >= most:
+            yield begun.popleft()()
+    while begun:
+        yield begun.popleft()()
 
 
 @contextmanager
-def _pool(recipe: Recipe) -> Iterator[Any]:
+def reading_pool(recipe: Recipe) -> Iterator["ProcessPool"]:
+    """Processes that read for ``pool_read``. Raises IngestError where none can be started."""
     import multiprocessing
 
     from pebble import ProcessPool
@@ -127,6 +150,11 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         pool.join()
 
 
+def pool_read(pool: "ProcessPool", task: Task, recipe: Recipe) -> Callable[[], ReadResult]:
+    """Have a file read within the limits of the recipe; what is given back waits for what came of it."""
+    return partial(_outcome, task, pool.schedule(_read, args=[task], timeout=recipe.timeout_seconds), recipe)
+
+
 def _outcome(task: Task, future: "Future[ReadResult]", recipe: Recipe) -> ReadResult:
     from pebble import ProcessExpired
 
@@ -140,6 +168,16 @@ def _outcome(task: Task, future: "Future[ReadResult]", recipe: Recipe) -> ReadRe
     except Exception as error:  # a fault of ours, which costs this file and not the ingest
         reason = f"could not be read: {type(error).__name__}: {one_line(error)}"
     return ReadResult(task, None, (), f"{task.location.name} {reason}.", 0.0)
+
+
+def check_unchanged(task: Task) -> None:
+    """Raise ReadError where a file is no more what the scan saw."""
+    try:
+        status = task.location.stat()
+    except OSError:
+        raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
+    if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
+        raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")
 
 
 _recipe: Recipe | None = None
@@ -160,12 +198,7 @@ def _read(task: Task) -> ReadResult:
     started = time.perf_counter()
     try:
         document = read(task.location, _recipe.limits)
-        try:
-            status = task.location.stat()
-        except OSError:
-            raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
-        if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
-            raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")
+        check_unchanged(task)
         chunks = tuple(chunk_document(document, _counter, _recipe.budget))
     except ReadError as error:
         return ReadResult(task, None, (), str(error), time.perf_counter() - started)

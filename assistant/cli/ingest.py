@@ -36,6 +36,7 @@ from assistant.workspace import Workspace
 @click.option("--pairs", "with_pairs", is_flag=True, help="Make instruction pairs too, as 'assistant pairs' does.")
 @click.option("--watch", is_flag=True, help="Go on, and ingest again when something in the folders changes.")
 @click.option("--every", type=Duration(), metavar="TIME", help="Go on, and ingest again so often, as in 30m, 1h or 1d.")
+@click.option("--ray", metavar="ADDRESS", default="", help="Read and embed on a Ray cluster; auto: on this machine's.")
 @json_option
 def ingest_command(
     sources: tuple[str, ...],
@@ -48,6 +49,7 @@ def ingest_command(
     with_pairs: bool,
     watch: bool,
     every: float | None,
+    ray: str,
     as_json: bool,
 ) -> int:
     """Make a corpus say what SOURCES say: folders, files, or addresses as s3://claims/policies and https://docs.example/.
@@ -64,7 +66,9 @@ def ingest_command(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     from ingest.sources import rounds, watchable
 
-    once = partial(_ingested, sources, corpus, workspace, settings, dry_run, confirmed, rebuild, with_pairs, as_json)
+    once = partial(
+        _ingested, sources, corpus, workspace, settings, dry_run, confirmed, rebuild, with_pairs, ray, as_json
+    )
     if not watch and not every:
         return once()
     moments = rounds(every, watchable(workspace, corpus, sources) if watch else (), workspace)
@@ -86,6 +90,7 @@ def _ingested(
     confirmed: bool,
     rebuild: bool,
     with_pairs: bool,
+    ray: str,
     as_json: bool,
 ) -> int:
     """One ingest, told; returns the exit status."""
@@ -100,7 +105,9 @@ def _ingested(
     if settings.embedder.model in catalogue() and not settings.embedder.url and not dry_run:
         models.fetch(settings.embedder.model)
     folders, unfetched = brought(workspace, corpus, sources, settings, dry_run=dry_run)
-    report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
+    report = ingest(
+        workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild, ray=ray
+    )
     report = replace(report, files=(*report.files, *unfetched))
     if not as_json:
         print_report(report)
