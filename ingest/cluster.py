@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pebble import ProcessPool
 
 HERE = "auto"
-"""The address of a cluster that runs on this machine; without one, one that is started and ends with the ingest."""
+"""In place of an address: a cluster of this machine alone, which is started and ends with the ingest."""
 _PATIENCE = 5  # seconds
 _WORKERS_A_FILE = 3
 _LISTS_AN_EMBEDDER = 2  # one is sent while another is embedded
@@ -85,7 +85,7 @@ def on_cluster(address: str, settings: IngestSettings, embedder: Embedder) -> It
     """The workers of a Ray cluster. Raises IngestError where it cannot be joined."""
     ray = _ray()
     try:
-        ray.init(None if address == HERE else address, log_to_driver=False, logging_level="ERROR")
+        ray.init("local" if address == HERE else address, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # Ray raises whatever its transport does
         raise _no_cluster(address, error) from None
     try:

@@ -36,7 +36,9 @@ from assistant.workspace import Workspace
 @click.option("--pairs", "with_pairs", is_flag=True, help="Make instruction pairs too, as 'assistant pairs' does.")
 @click.option("--watch", is_flag=True, help="Go on, and ingest again when something in the folders changes.")
 @click.option("--every", type=Duration(), metavar="TIME", help="Go on, and ingest again so often, as in 30m, 1h or 1d.")
-@click.option("--ray", metavar="ADDRESS", default="", help="Read and embed on a Ray cluster; auto: on this machine's.")
+@click.option(
+    "--ray", metavar="ADDRESS", default="", help="Read and embed on a Ray cluster; auto: one of this machine alone."
+)
 @json_option
 def ingest_command(
     sources: tuple[str, ...],

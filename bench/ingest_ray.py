@@ -1,6 +1,6 @@
 """Ingest on a Ray cluster of two machines that this one plays: the figures of docs/ingest.md.
 
-    python -m bench.cluster DOCS
+    python -m bench.ingest_ray DOCS
 
 A machine that dies at random moments, and whether the corpus is the same to the byte; how much faster two embedders are
 that only wait, as those on graphics cards of other machines do; and what an ingest takes here and there.
@@ -93,7 +93,7 @@ def waiting(machines: Cluster, docs: Path, scratch: Path) -> None:
 @click.argument("docs", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(docs: Path) -> None:
     """Measure ingest on a cluster."""
-    pipeline._EMBED_WINDOWS = 64
+    pipeline._EMBED_WINDOWS = 16
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         here = seconds_of(scratch / "here", docs)

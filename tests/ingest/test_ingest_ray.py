@@ -87,7 +87,6 @@ def machines() -> Iterator["Cluster"]:
         made.shutdown()
 
 
-# First, as long as no cluster runs here that it would join.
 @pytest.mark.slow
 def test_nothing_is_left_running_behind_a_cluster_of_its_own_that_is_interrupted(docs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "assistant", "ingest", str(docs), "--workspace", str(tmp_path / "w")]
