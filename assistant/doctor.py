@@ -240,7 +240,7 @@ def _corpus(folder: Path, configured: Embedder) -> Iterator[Diagnosis]:
             yield Diagnosis(where, "warning", message, remedy)
             return
         held = f"{counted(len(files), 'file')}, {counted(catalog.counts().chunks, 'chunk')}"
-        judged = calibration_of(folder, embedder.fingerprint)
+        judged = calibration_of(catalog, embedder.fingerprint)
         yield Diagnosis(where, "ok", f"{held}, embedded with {identity.embedder}; {judged}")
 
 

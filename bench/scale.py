@@ -21,7 +21,8 @@ from assistant import config
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import CorpusIdentity
 from assistant.store.sql import FileRow
 from assistant.types import Block, Chunk, Document, Filter, Vectors
 from assistant.workspace import Workspace

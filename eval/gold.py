@@ -10,6 +10,7 @@ from functools import cache
 
 from assistant.errors import AssistantError, UsageError
 from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.types import Evidence
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from eval.cases import Case, GoldSpan
@@ -41,7 +42,7 @@ def refuse_foreign_cases(cases: Sequence[Case], corpus: str, workspace: Workspac
     raise UsageError(f"The corpus '{corpus}' holds {held} of the {len(wanted)} documents of the cases.", remedy)
 
 
-def text_of(catalog: Catalog) -> Callable[[str], str | None]:
+def text_of(catalog: Index) -> Callable[[str], str | None]:
     """The stored text of a document by its path; None for an unknown one."""
     ids = {file.path: file.document_id for file in catalog.files()}
 

@@ -27,7 +27,8 @@ from assistant.errors import AssistantError, IdentityError, IngestError, ReadErr
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, digest
+from assistant.store.catalog import CATALOG_FILE, Catalog, digest
+from assistant.store.index import CorpusIdentity
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
@@ -84,7 +85,7 @@ def ingest(
             with progress_bar("Calibrating refusals", None):
                 retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
                 calibrate(retriever, anew=run.is_rebuild)
-        judged = calibration_of(catalog.folder, embedder.fingerprint)
+        judged = calibration_of(catalog, embedder.fingerprint)
         message, remedy = better_embedder(catalog, embedder)
     return IngestReport(
         corpus=corpus,

@@ -31,6 +31,7 @@ from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import JointRetriever, Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import Index
 from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
@@ -357,7 +358,7 @@ def service_of(workspace: Workspace, settings: Settings) -> Service:
     return Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
 
 
-def open_corpus(workspace: Workspace, corpus: str) -> Catalog:
+def open_corpus(workspace: Workspace, corpus: str) -> Index:
     """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
     folder = workspace.corpus(corpus)
     if workspace.shows("corpus", corpus) and (folder / CATALOG_FILE).exists():

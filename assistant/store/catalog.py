@@ -9,14 +9,16 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from assistant.store import READERS, lexical
+from assistant.errors import UsageError
+from assistant.store import lexical, vectors
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
+from assistant.store.index import CorpusIdentity, DocumentSummary, Index, Ranking, StoredChunk
 from assistant.store.lexical import Ids, LexicalIndex
 from assistant.store.sql import (
     Counts,
@@ -26,7 +28,6 @@ from assistant.store.sql import (
     connect,
     damage_in,
     damage_told,
-    file_location,
     files_of,
     marks_for,
     place_of,
@@ -34,68 +35,11 @@ from assistant.store.sql import (
     transaction,
 )
 from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
+from assistant.workspace import size_of
 
 CATALOG_FILE = "catalog.sqlite"
+CALIBRATION_FILE = "calibration.json"
 _FETCH_ROWS = 4096  # 6 MiB in float32 with 384 dimensions
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusIdentity:
-    """What chunks and vectors were made with; all of it has to agree for two vectors to be compared."""
-
-    embedder: str
-    """Name of the embedder, for people."""
-    fingerprint: str
-    recipe: str
-    """Versions and settings of readers and chunker, hashed."""
-    readers: str = "5.4"
-    """Their versions; as they were before that was kept."""
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether this program would read the same files otherwise."""
-        return self.readers != READERS
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentSummary:
-    """A document without its text. ``pages`` is None where the format has none."""
-
-    id: int
-    title: str
-    format: str
-    language: str
-    date: str
-    pages: int | None
-    characters: int
-    chunks: int
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """A chunk as search shows it, with the document it belongs to."""
-
-    id: int
-    document_id: int
-    document: str
-    root: str
-    title: str
-    language: str
-    date: str
-    text: str
-    context: str
-    heading: str
-    place: str
-    start: int
-    end: int
-    blocks: tuple[StoredBlock, ...]
-    """Those that the text holds a part of."""
-
-    @property
-    def location(self) -> Path:
-        """Where the file is that this chunk was read from."""
-        return file_location(Path(self.root), self.document)
 
 
 class Catalog:
@@ -106,7 +50,20 @@ class Catalog:
         self._connection = connect(folder / CATALOG_FILE)
         self.file = place_of(folder / CATALOG_FILE)
         """What tells the file of this catalog from another that came to its place (device, inode)."""
+        self._vectors: tuple[int, vectors.VectorIndex] | None = None
         self._lexical: tuple[int, LexicalIndex] | None = None
+        self._among: tuple[int, Filter, Ids] | None = None
+        self._calibration: tuple[int, bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the corpus."""
+        return self.folder.name
+
+    @property
+    def origin(self) -> str:
+        """The folder of the catalog."""
+        return str(self.folder)
 
     @property
     def is_current(self) -> bool:
@@ -166,6 +123,21 @@ class Catalog:
     def set_meta(self, key: str, value: str) -> None:
         """Keep something of the corpus. Call inside a transaction."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def calibration(self) -> bytes | None:
+        """How refusals were calibrated on this corpus; the same object until it is another one."""
+        file = self.folder / CALIBRATION_FILE
+        try:
+            written = file.stat().st_mtime_ns
+            if self._calibration is None or self._calibration[0] != written:
+                self._calibration = written, file.read_bytes()
+        except OSError:
+            return None
+        return self._calibration[1]
+
+    def size_bytes(self) -> int:
+        """Of all files of the corpus."""
+        return size_of(self.folder)
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty when nothing is."""
@@ -393,20 +365,37 @@ class Catalog:
         """How many live chunks hold each term; terms that occur nowhere are left out."""
         return lexical.frequencies_of(self._connection, query)
 
-    def match(
-        self, query: Sequence[str], limit: int, among: Sequence[int] | Ids | None = None, phrases: Sequence[str] = ()
-    ) -> list[tuple[int, float]]:
-        """The best chunks for any of the terms or phrases (of stems, with blanks): (chunk id, BM25 score), best first.
+    def nearest(self, vector: Vectors, k: int, only: Filter | None = None) -> Ranking:
+        """The ``k`` chunks nearest to a unit vector, with the cosine of their nearest window.
 
-        Only ``among`` ids, if given. Call inside a snapshot.
+        Call inside a snapshot.
+        """
+        generation = self.generation()
+        if self._vectors is None or self._vectors[0] != generation:
+            self._vectors = generation, vectors.open_index(self, generation)
+        return self._vectors[1].search(vector, k, self._ids_in(only))
+
+    def match(self, query: Sequence[str], k: int, only: Filter | None = None, phrases: Sequence[str] = ()) -> Ranking:
+        """The ``k`` best chunks for any of the terms or phrases (of stems, with blanks), with their BM25 scores.
+
+        Call inside a snapshot.
         """
         generation = self.generation()
         if self._lexical is None or self._lexical[0] != generation:
             self._lexical = generation, LexicalIndex(self._connection)
         try:
-            return self._lexical[1].search(query, phrases, limit, among)
+            return self._lexical[1].search(query, phrases, k, self._ids_in(only))
         except (ValueError, IndexError) as error:  # SQLite does not know what stands in a BLOB
             raise sqlite3.DatabaseError(f"full text is damaged ({error})") from None
+
+    def _ids_in(self, only: Filter | None) -> Ids | None:
+        """Of a filter that both sides of a search ask for, its chunks are looked up once."""
+        if not only:
+            return None
+        generation = self.generation()
+        if self._among is None or self._among[:2] != (generation, only):
+            self._among = generation, only, np.asarray(self.chunk_ids(only), np.int64)
+        return self._among[2]
 
     def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
@@ -423,6 +412,12 @@ class Catalog:
             found.update((row[0], StoredChunk(*(*row, self.blocks(row[1], *row[-2:])))) for row in rows)
         return found
 
+    def chunks_in(self, only: Filter, most: int | None = None) -> list[StoredChunk]:
+        """The first chunks of the documents that fit a filter, by id; all of them unless told how many."""
+        ids = self.chunk_ids(only)[:most]
+        found = self.chunks(ids, only)
+        return [found[one] for one in ids]
+
     def live_chunks(self) -> Iterator[StoredChunk]:
         """All live chunks by document and position; a document with several files under the first of them."""
         documents = self._connection.execute(
@@ -438,6 +433,13 @@ class Catalog:
             for id_, context, heading, place, start, end in chunks:
                 row = (id_, *document, text[start:end], context, heading, place, start, end)
                 yield StoredChunk(*(*row, self.blocks(document[0], start, end)))
+
+
+def written_here(index: Index) -> Catalog:
+    """The catalog behind an index. Raises UsageError for a corpus that is only read on this machine."""
+    if not isinstance(index, Catalog):
+        raise UsageError(f"The corpus '{index.name}' is read from {index.origin}.", "Run this where it was ingested.")
+    return index
 
 
 def digest(embedded: str, fingerprint: str) -> bytes:

@@ -20,8 +20,9 @@ from assistant.config import Settings
 from assistant.doctor import _corpus
 from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
 from assistant.retrieval.embedder import Embedder
-from assistant.store import catalog as catalog_module
-from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
+from assistant.store import index as index_module
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
@@ -560,7 +561,7 @@ def test_what_another_version_has_read_answers_as_before_until_all_is_read_anew(
     fill(docs, "a.md", "b.md")
     fill(tmp_path / "more", "c.md")
     bench.ingest(docs, tmp_path / "more")
-    for module in (pipeline, catalog_module):
+    for module in (pipeline, index_module):
         monkeypatch.setattr(module, "READERS", "6.4")
     pipeline.forget(bench.workspace, DEFAULT_CORPUS, [tmp_path / "more"])
     assert bench.found("a.md")[0].document == "a.md"
@@ -587,7 +588,7 @@ def test_what_another_version_has_read_stays_where_its_folder_is_not_mounted(
 ) -> None:
     fill(docs, "a.md", "b.md")
     bench.ingest(docs)
-    for module in (pipeline, catalog_module):
+    for module in (pipeline, index_module):
         monkeypatch.setattr(module, "READERS", "6.4")
     docs.rename(docs.with_name("away"))
     with pytest.raises(IngestError, match="2 of 2 files are gone"):

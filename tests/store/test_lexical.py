@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import lexical
-from assistant.store.catalog import Catalog, CorpusIdentity
+from assistant.store.catalog import Catalog
+from assistant.store.index import CorpusIdentity
+from assistant.store.lexical import LexicalIndex
 from assistant.store.sql import FileRow
 from assistant.text.words import stems, terms
 from assistant.types import Block, Chunk, Document
@@ -92,7 +94,9 @@ def test_scores_are_those_of_fts5_whatever_came_and_went(
                 sorted(wanted.values(), reverse=True)[:limit], rel=1e-5
             )
             among = sorted(wanted)[::2]
-            assert {one for one, _ in catalog.match(asked, 1_000, among, phrases)} == set(among)
+            assert {one for one, _ in LexicalIndex(catalog._connection).search(asked, phrases, 1_000, among)} == set(
+                among
+            )
             held = held_in(catalog._connection)
             assert held.keys() == {chunk.id for chunk in catalog.live_chunks()}
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, CorpusIdentity
+from assistant.store.catalog import Catalog
+from assistant.store.index import CorpusIdentity
 from assistant.store.sql import FileRow
 from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.types import Block, Chunk, Document, Vectors
