@@ -659,8 +659,8 @@ def test_a_damaged_catalog_is_told_with_the_remedy(bench: Bench, docs: Path, tab
     bench.ingest(docs)
     with bench.catalog() as catalog:
         select = "SELECT rootpage FROM sqlite_master WHERE name = ?"
-        (page,) = catalog._connection.execute(select, (table,)).fetchone()
-        (size,) = catalog._connection.execute("PRAGMA page_size").fetchone()
+        (page,) = catalog.connection.execute(select, (table,)).fetchone()
+        (size,) = catalog.connection.execute("PRAGMA page_size").fetchone()
     file = bench.workspace.corpus(DEFAULT_CORPUS) / CATALOG_FILE
     with file.open("r+b") as stream:
         stream.seek((page - 1) * size)

@@ -82,7 +82,7 @@ def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, mo
     for _ in range(2):  # once is enough
         newer = Catalog(catalog.folder)
         assert [row.path for row in newer.files()] == ["a.md"]
-        assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
+        assert newer.connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
         newer.close()
 
 
@@ -114,7 +114,7 @@ def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: p
         patched.setattr(sql, "MIGRATIONS", (*sql.MIGRATIONS, broken))
         with pytest.raises(WorkspaceError, match="nowhere"):
             Catalog(catalog.folder)
-    assert catalog._connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
+    assert catalog.connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
     Catalog(catalog.folder).close()
 
 

@@ -17,6 +17,8 @@ from fakes import FakeEmbedder
 
 from assistant.store.catalog import CALIBRATION_FILE, Catalog
 from assistant.store.index import CorpusIdentity, Index
+from assistant.store.lance import LanceIndex, Shared
+from assistant.store.shared import bring
 from assistant.store.sql import FileRow
 from assistant.text.words import terms
 from assistant.types import Block, Chunk, Document, Filter
@@ -101,13 +103,21 @@ FILES: Mapping[str, Told | str] = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["catalog", "lance"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     folder = tmp_path / "corpora" / "claims"
-    with closing(Catalog(folder)) as catalog:
-        index = Catalog(folder)
-        yield Store(catalog, lambda: Catalog(folder), lambda: None, index)
-        index.close()
+    shared = Shared(f"lance:{tmp_path}/shared")
+
+    def opened() -> Index:
+        return Catalog(folder) if request.param == "catalog" else LanceIndex(shared, "claims")
+
+    with closing(Catalog(folder)) as catalog, closing(opened()) as index:
+
+        def brought() -> None:
+            if request.param != "catalog":
+                bring(catalog, shared)
+
+        yield Store(catalog, opened, brought, index)
 
 
 @pytest.fixture
