@@ -27,8 +27,10 @@ from assistant.errors import AssistantError, IdentityError, IngestError, ReadErr
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, digest
+from assistant.store.catalog import CATALOG_FILE, Catalog, digest, written_here
 from assistant.store.index import CorpusIdentity
+from assistant.store.lance import LanceIndex, shared_at
+from assistant.store.shared import bring
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
@@ -61,13 +63,8 @@ def ingest(
     started = time.perf_counter()
     is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
     configured = embedder or Embedder(settings.embedder, settings.device)
-    if not (workspace.corpus(corpus) / CATALOG_FILE).exists():  # refused before a new corpus has a folder
-        new_name(corpus, "corpus")
-        if not targets:
-            nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
-            raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
-        for target in targets:
-            next(scan(absolute(target)), None)
+    if not (workspace.corpus(corpus) / CATALOG_FILE).exists():
+        _refuse_new(workspace, corpus, targets)
         configured.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
     with opened(workspace.corpus(corpus), dry_run) as catalog:
         embedder = _embedder_for(catalog, configured, is_chosen, rebuild)
@@ -85,6 +82,8 @@ def ingest(
             with progress_bar("Calibrating refusals", None):
                 retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
                 calibrate(retriever, anew=run.is_rebuild)
+        if not dry_run:
+            _share(catalog, workspace)
         judged = calibration_of(catalog, embedder.fingerprint)
         message, remedy = better_embedder(catalog, embedder)
     return IngestReport(
@@ -100,6 +99,30 @@ def ingest(
         objection=str(objection or ""),
         advice=f"In '{corpus}', {message}. {remedy}" if message else "",
     )
+
+
+def _refuse_new(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> None:
+    """Raise UsageError for a new corpus that cannot be made, before it has a folder."""
+    _refuse_foreign(workspace, corpus)
+    new_name(corpus, "corpus")
+    if not targets:
+        nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
+        raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
+    for target in targets:
+        next(scan(absolute(target)), None)
+
+
+def _refuse_foreign(workspace: Workspace, corpus: str) -> None:
+    """Raise UsageError for a corpus that is only read here."""
+    shared, is_here = workspace.shared, (workspace.corpus(corpus) / CATALOG_FILE).exists()
+    if shared and not is_here and corpus in shared.names():
+        written_here(LanceIndex(shared_at(shared.url), corpus))
+
+
+def _share(catalog: Catalog, workspace: Workspace) -> None:
+    """Bring a corpus to where other machines read it, if anywhere: also what a run that was killed has left undone."""
+    if workspace.shared:
+        bring(catalog, shared_at(workspace.shared.url))
 
 
 def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebuild: bool) -> Embedder:
@@ -330,6 +353,7 @@ def forget(
         raise UsageError(
             f"There is no corpus '{corpus}'.", f"In {workspace.root} there are: {', '.join(names) or 'none'}."
         )
+    _refuse_foreign(workspace, corpus)
     with opened(folder, dry_run) as catalog:
         known = catalog.files()
         roots = _roots(targets, {Path(row.root) for row in known})
@@ -347,6 +371,7 @@ def forget(
             assert identity is not None, "a corpus with files was published"
             publish(catalog, known, kept, identity)
             vectors.remove_other_bases(catalog)
+            _share(catalog, workspace)
         reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
         documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
         seconds = round(time.perf_counter() - started, 3)

@@ -17,7 +17,6 @@ from assistant.cli.options import (
     corpus_option,
     json_option,
     print_json,
-    workspace_option,
     workspace_options,
 )
 from assistant.config import Settings
@@ -155,7 +154,7 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
 @click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
 @click.argument("sources", nargs=-1, required=True, type=Source())
 @corpus_option
-@workspace_option
+@workspace_options
 @click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @json_option
@@ -163,6 +162,7 @@ def forget_command(
     sources: tuple[str, ...],
     corpus: str,
     workspace: Workspace,
+    settings: Settings,  # noqa: ARG001 - they say where shared corpora lie
     dry_run: bool,
     confirmed: bool,
     as_json: bool,
