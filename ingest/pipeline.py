@@ -23,18 +23,18 @@ from tempfile import TemporaryDirectory
 from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
-from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
+from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError, WorkspaceError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, digest, written_here
 from assistant.store.index import CorpusIdentity
-from assistant.store.lance import LanceIndex, shared_at
-from assistant.store.shared import bring
+from assistant.store.lance import LanceIndex, Shared, shared_at
+from assistant.store.shared import Held, bring, held_at, held_in, take_back
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
-from assistant.workspace import Workspace, new_name, write_lock
+from assistant.workspace import Workspace, folder_beside, new_name, write_lock
 from ingest.answerability_fit import calibrate
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
 from ingest.worker import ReadResult, Recipe, Task, file_hash, read_all, recipe_from
@@ -99,6 +99,41 @@ def ingest(
         objection=str(objection or ""),
         advice=f"In '{corpus}', {message}. {remedy}" if message else "",
     )
+
+
+def migrate(workspace: Workspace, corpus: str, url: str, *, back: bool) -> tuple[Held, ...]:
+    """Bring a corpus to a shared store, or take it ``back`` into a workspace that has none of its name; what both
+    hold of it then. What was taken back is only kept where it says the same.
+
+    Raises UsageError for a corpus that is not there, or is here already, WorkspaceBusy, and WorkspaceError for a place
+    that cannot be used, or where both do not say the same.
+    """
+    shared, folder = shared_at(url), workspace.corpus(corpus)
+    if not back:
+        if not (folder / CATALOG_FILE).exists():
+            raise UsageError(f"There is no corpus '{corpus}' in {workspace.root}.", "'assistant documents' lists them.")
+        with opened(folder, dry_run=False) as catalog:
+            bring(catalog, shared)
+            return _same(corpus, catalog, shared)
+    if folder.exists():
+        raise UsageError(f"There is a corpus '{corpus}' in {workspace.root} already.", "Use another workspace.")
+    with folder_beside(folder) as new:
+        take_back(shared, corpus, new)
+        with closing(Catalog(new)) as catalog:
+            held = _same(corpus, catalog, shared)
+        new.rename(folder)
+    return held
+
+
+def _same(corpus: str, catalog: Catalog, shared: Shared) -> tuple[Held, ...]:
+    with catalog.snapshot():
+        here, there = held_in(catalog), held_at(shared, corpus)
+    for one, other in zip(here, there, strict=True):
+        if one != other:
+            counts = f"{one.count} {one.kind} here, {other.count} at {shared.url}"
+            told = f"'{corpus}' is not the same in both: {counts if one.count != other.count else one.kind}."
+            raise WorkspaceError(told, "Run this again when nobody else writes.")
+    return here
 
 
 def _refuse_new(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> None:

@@ -15,6 +15,7 @@ offers candidates, which are ranked by the formula of ``assistant.store.lexical`
 import functools
 import json
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ _SEARCHED_PART, _LEAST_CELLS = 8, 8
 _CANDIDATES = 2
 # No more chunks are read to see whether the words of a question stand in them one after another.
 _MOST_READ = 256
+_OF_ITS_SOURCE = re.compile(r",? /\S+\.rs:\d+(:\d+)?")
 _LONGEST_REASON = 300  # characters, as of a server's
 _SHOWN = ("id", "document", "path", "root", "title", "language", "date", "text", "context", "heading", "place", "start",
           "end", "blocks", "page_starts")  # fmt: skip
@@ -143,7 +145,8 @@ class Shared:
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
-            reason = excerpt(" ".join(str(error).split()), _LONGEST_REASON).rstrip(". ")
+            said = _OF_ITS_SOURCE.sub("", " ".join(str(error).split()))
+            reason = excerpt(said, _LONGEST_REASON).rstrip(". ")
             told = f"{self.url} cannot be used: {reason}."
             raise WorkspaceError(told, "Check address, network and rights.") from None
 

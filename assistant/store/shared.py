@@ -10,14 +10,19 @@ and SHA-256 of the contents of both sides.
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assistant.errors import UsageError
+from assistant.store import vectors
 from assistant.store.blocks import block_rows
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import CALIBRATION_FILE, Catalog
 from assistant.store.lance import TABLES, Live, Shared
 from assistant.store.lexical import LexicalIndex
 from assistant.store.sql import FileRow, marks_for, metadatum, portions, quoted
@@ -338,3 +343,105 @@ def _add_parts(table: Any, column: str) -> None:
     # To join parts with the first one would place its cells anew.
     joined = parts - 1 if parts > _MOST_PARTS else 0
     table.optimize.optimize_indices(num_indices_to_merge=joined, index_names=[name])
+
+
+# There and back
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of one kind a store holds of a corpus."""
+
+    kind: str
+    count: int
+    digest: str
+    """Of what it says, in any order: the sum of the SHA-256 of its rows, in 64 hex digits."""
+
+
+_KINDS = {
+    "files": ("root", "path", "size", "modified_ns", "hash", "document", "failure"),
+    "documents": ("id", "key", "title", "format", "language", "date", "pages", "page_starts", "metadata", "warnings",
+                  "characters", "chunks", "text"),
+    "chunks": ("id", "document", "start", "end", "heading", "place", "context"),
+    "vectors": ("id", "window", "digest", "vector"),
+}  # fmt: skip
+
+
+def held_in(catalog: Catalog) -> tuple[Held, ...]:
+    """What is live in a catalog. Call inside a snapshot."""
+    live = "(SELECT document_id FROM files)"
+    queries = {
+        "files": "SELECT * FROM files",
+        "documents": f"SELECT {', '.join(_KINDS['documents'])} FROM documents WHERE id IN {live}",
+        "chunks": "SELECT id, document_id, start, end, heading, place, context FROM chunks"
+        f" WHERE document_id IN {live}",
+        "vectors": "SELECT chunk_id, row_number() OVER (PARTITION BY chunk_id ORDER BY windows.id) - 1, digest, vector"
+        f" FROM windows JOIN chunks ON chunks.id = chunk_id WHERE document_id IN {live}",
+    }
+    return tuple(_held(kind, catalog.connection.execute(query)) for kind, query in queries.items())
+
+
+def held_at(shared: Shared, corpus: str) -> tuple[Held, ...]:
+    """What is live of a corpus in a shared store. Raises UsageError for one that is not there."""
+    with shared.told():
+        tables = _live_tables(shared, corpus)
+        return tuple(_held(kind, _rows_there(tables, kind)) for kind in _KINDS)
+
+
+def _held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
+    count = total = 0
+    for row in rows:
+        count += 1
+        total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big")
+    return Held(kind, count, f"{total % (1 << 256):064x}")
+
+
+def _live_tables(shared: Shared, corpus: str) -> dict[str, Any]:
+    live = shared.live().get(corpus)
+    if live is None:
+        names = ", ".join(shared.names())
+        raise UsageError(f"There is no corpus '{corpus}' at {shared.url}.", f"There are: {names or 'none'}.")
+    return {name: shared.table(corpus, name, version=version) for name, version in live.versions.items()}
+
+
+def _rows_there(tables: Mapping[str, Any], kind: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a kind, each once, also of a document with several files."""
+    columns, seen = _KINDS[kind], set[object]()
+    table = tables["chunks" if kind == "vectors" else kind]
+    conditions = "window = 0" if kind == "chunks" else None
+    for batch in table.to_batches(columns=list(columns), filter=conditions, scan_in_order=True):
+        values = [batch[column].to_pylist() for column in columns if column != "vector"]
+        if kind == "vectors":
+            values.append([np.asarray(one, np.float16).tobytes() for one in batch["vector"].to_numpy(False)])
+        for row in zip(*values, strict=True):
+            key = row[:2] if kind in ("files", "vectors") else row[0]
+            if key not in seen:
+                seen.add(key)
+                yield row
+
+
+def take_back(shared: Shared, corpus: str, folder: Path) -> None:
+    """Make the catalog of a corpus anew, in a folder without one, from what is live of it in a shared store.
+
+    Raises UsageError for a corpus that is not there, WorkspaceError for a disk without room.
+    """
+    with shared.told(), closing(Catalog(folder)) as catalog, catalog.transaction():
+        tables, live = _live_tables(shared, corpus), shared.live()[corpus]
+        write = catalog.connection.executemany
+        for table, kind, columns in (
+            ("documents", "documents", ", ".join(_KINDS["documents"])),
+            ("chunks", "chunks", "id, document_id, start, end, heading, place, context"),
+        ):
+            marks = marks_for(_KINDS[kind])
+            write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", _rows_there(tables, kind))
+        for batch in tables["documents"].to_batches(columns=["id", "blocks"]):
+            for id_, blocks in zip(batch["id"].to_pylist(), batch["blocks"].to_pylist(), strict=True):
+                rows = ((id_, *row) for row in json.loads(blocks))
+                write("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        windows = ((id_, digest, vector) for id_, _, digest, vector in _rows_there(tables, "vectors"))
+        write("INSERT INTO windows (chunk_id, digest, vector) VALUES (?, ?, ?)", windows)
+        files = [FileRow(*row) for row in _rows_there(tables, "files")]
+        catalog.publish(files, [], live.identity, live.generation)
+        vectors.write_changed(catalog, live.generation, live.identity.fingerprint)
+        if live.calibration is not None:
+            (folder / CALIBRATION_FILE).write_text(live.calibration, encoding="utf-8")
