@@ -1,8 +1,10 @@
 """A corpus that several machines read: all of a publish or nothing, whatever is killed, and the whole way back."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from commands import run
 from fakes import FakeEmbedder
 from moto.server import ThreadedMotoServer
+from serving import post
 
 from assistant.config import Settings, StoreSettings
 from assistant.errors import UsageError, WorkspaceError
@@ -26,8 +29,14 @@ from assistant.store.shared import bring, held_at, held_in
 from assistant.store.sql import FileRow
 from assistant.types import Block, Chunk, Document, Filter
 from assistant.workspace import Workspace
+from eval.cases import Case, GoldSpan
+from eval.gold import corpus_about
 from ingest import pipeline
 from ingest.pipeline import forget, ingest, migrate
+from ui.pages.chat.asking import questions_of
+from ui.pages.documents.view import documents_of, preview
+from ui.scope import Scope, offered
+from ui.sources.library import CitedSpan, Library
 
 TOPICS = ("hail", "fire", "storm", "theft", "flood")
 
@@ -98,6 +107,66 @@ def test_who_has_a_service_open_sees_a_publish_at_the_next_question(
         service.close()
 
 
+def test_the_app_shows_its_documents_and_sources_elsewhere_too(
+    writer: Workspace, reader: Workspace, docs: Path, sharing: Settings
+) -> None:
+    write(docs, *TOPICS)
+    published(writer, docs, sharing)
+    span = CitedSpan("claims", "hail.md", 0, 0, "with a deductible of 150 euros")
+    assert Library(reader).passage(span, "ana") == Library(writer).passage(span, "ana")
+    rows = documents_of(reader, "claims")
+    assert rows == documents_of(writer, "claims") and len(rows) == len(TOPICS)
+    assert preview(reader, "claims", rows[0].key) == preview(writer, "claims", rows[0].key)
+    assert questions_of(reader, "claims") == questions_of(writer, "claims")
+    scope = Scope(("claims",), documents=("hail.md",))
+    assert offered(reader, scope, ("claims",)) == offered(writer, scope, ("claims",))
+    assert corpus_about([Case("one", "Is hail insured?", gold=((GoldSpan("hail.md"),),))], reader) == "claims"
+
+
+def served(workspace: Workspace, url: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "assistant", "serve", "--port", "0", "--workspace", str(workspace.root)]
+    variables = {**os.environ, "ASSISTANT_STORE__URL": url, "ASSISTANT_TOKEN": "secret"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables)
+
+
+@pytest.mark.slow
+def test_two_servers_over_one_corpus_answer_alike_and_see_a_publish_within_five_seconds(
+    workspace: Workspace, reader: Workspace, docs: Path, sharing: Settings, tmp_path: Path
+) -> None:
+    url = sharing.store.url
+    write(docs, *TOPICS)
+    assert not run_apart("ingest", str(docs), "--corpus", "claims", "--workspace", str(workspace.root), url=url)
+    both = [served(one, url) for one in (reader, Workspace(tmp_path / "another"))]
+    try:
+        addresses = [one.stdout.readline().split(" on ")[1].split("/v1")[0] for one in both if one.stdout]
+
+        def hits(address: str, question: str = "Is damage by hail insured?") -> list[tuple[str, str, float]]:
+            reply = post(
+                f"{address}/v1/search", json={"question": question}, headers={"Authorization": "Bearer secret"}
+            )
+            return [(one["document"], one["text"], one["score"]) for one in reply.raise_for_status().json()["hits"]]
+
+        before = [hits(address) for address in addresses]
+        assert before[0] == before[1] and before[0][0][0] == "hail.md"
+        write(docs, "hail", claim="is never insured")
+        assert not run_apart("ingest", "--corpus", "claims", "--workspace", str(workspace.root), url=url)
+        began = time.monotonic()
+        after = [hits(address) for address in addresses]
+        assert after[0] == after[1] and "never" in after[0][0][1] and time.monotonic() - began < 5
+        both[0].kill()
+        assert hits(addresses[1]) == after[1]
+    finally:
+        for one in both:
+            one.kill()
+            one.communicate()
+
+
+def run_apart(*arguments: str, url: str) -> int:
+    variables = {**os.environ, "ASSISTANT_STORE__URL": url}
+    command = [sys.executable, "-m", "assistant", *arguments]
+    return subprocess.run(command, env=variables, capture_output=True).returncode
+
+
 @pytest.mark.parametrize("step", ["_changed", "_count", "_indexed", "_make_live"])
 def test_a_publish_that_is_killed_changes_nothing_and_the_next_ingest_ends_it(
     writer: Workspace, reader: Workspace, docs: Path, sharing: Settings, monkeypatch: pytest.MonkeyPatch, step: str
@@ -151,24 +220,17 @@ def test_what_only_the_writer_can_do_is_told_in_one_line(
     write(docs, *TOPICS)
     published(writer, docs, sharing)
     told = f"The corpus 'claims' is read from {sharing.store.url}. Run this where it was ingested."
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: ingest(reader, "claims", [docs], sharing, embedder=FakeEmbedder()),
         lambda: ingest(reader, "claims", [], sharing, embedder=FakeEmbedder(), rebuild=True),
         lambda: forget(reader, "claims", [docs]),
-    ):
+    )
+    for act in acts:
         with pytest.raises(UsageError) as caught:
             act()
         assert str(caught.value) == told
-    status, _, errors = run(
-        capsys,
-        "pairs",
-        "--corpus",
-        "claims",
-        "--workspace",
-        str(reader.root),
-        "--set",
-        f"store.url={sharing.store.url}",
-    )
+    place = ("--workspace", str(reader.root), "--set", f"store.url={sharing.store.url}")
+    status, _, errors = run(capsys, "pairs", "--corpus", "claims", *place)
     assert (status, errors) == (2, f"Error: {told}\n")
     assert not reader.corpora.exists()
 
