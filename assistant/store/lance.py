@@ -29,7 +29,7 @@ import numpy as np
 from assistant.errors import UsageError, WorkspaceError
 from assistant.store.blocks import blocks_of
 from assistant.store.index import CorpusIdentity, DocumentSummary, Ranking, StoredChunk
-from assistant.store.lexical import term_score, times_in
+from assistant.store.lexical import scores_of, times_in
 from assistant.store.sql import Counts, FileRow, pages_in, predicate, quoted
 from assistant.text.printing import excerpt
 from assistant.text.words import stems
@@ -48,6 +48,8 @@ _SEARCHED_PART, _LEAST_CELLS = 8, 8
 _CANDIDATES = 2
 # No more chunks are read to see whether the words of a question stand in them one after another.
 _MOST_READ = 256
+_MOST_KEPT = 100_000
+"""Terms of which a reader remembers how many chunks hold them."""
 _OF_ITS_SOURCE = re.compile(r",? /\S+\.rs:\d+(:\d+)?")
 _LONGEST_REASON = 300  # characters, as of a server's
 _SHOWN = ("id", "document", "path", "root", "title", "language", "date", "text", "context", "heading", "place", "start",
@@ -92,6 +94,7 @@ class Shared:
         """Raises UsageError without the package. Nothing is looked up yet."""
         # Warnings of its own are for whoever writes against it.
         os.environ.setdefault("LANCE_LOG", "error")
+        os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")
         try:
             import lance
         except ImportError:
@@ -170,6 +173,7 @@ class LanceIndex:
         self._live: Live | None = None
         self._tables: dict[str, Any] = {}
         self._calibration: tuple[str, bytes] | None = None
+        self._frequencies: dict[str, int] = {}
         self._pages: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {}
         self._follow()
 
@@ -182,6 +186,7 @@ class LanceIndex:
                     one: self._shared.table(self.name, one, version=version) for one, version in versions.items()
                 }
             self._live = live
+            self._frequencies.clear()
         self._pages.clear()
 
     def close(self) -> None:
@@ -257,7 +262,9 @@ class LanceIndex:
     def page_starts(self, document_id: int, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """(offset, page) of the pages that a span of a document stands on."""
         known = self._pages.get((document_id, start, end))
-        return known or pages_in(json.loads(self._of_document(document_id, "page_starts")), start, end)
+        if known is not None:
+            return known
+        return pages_in(json.loads(self._of_document(document_id, "page_starts")), start, end)
 
     def blocks(self, document_id: int, start: int, end: int) -> tuple[StoredBlock, ...]:
         """The blocks that a span of a document holds a part of, in order."""
@@ -294,8 +301,10 @@ class LanceIndex:
             return []
         rows, chunks, cells = self._live.rows, self._live.counts.chunks, self._live.cells
         nearest = {"column": "vector", "q": vector, "k": min(rows, -(-k * rows // chunks)), "metric": "dot"}
-        if cells:  # more of them where a filter leaves less
+        if cells:
             nearest["minimum_nprobes"] = max(_LEAST_CELLS, cells // _SEARCHED_PART)
+            if not only:  # a filter may leave less in them than is wanted
+                nearest["maximum_nprobes"] = nearest["minimum_nprobes"]
         found = self._found("chunks", ("id", "vector"), predicate(only), nearest=nearest)
         if not len(found):
             return []
@@ -317,14 +326,15 @@ class LanceIndex:
             among = f"{_among(others)} AND window = 0"
             conditions = " AND ".join(filter(None, (among, predicate(only))))
             found |= _terms_by_chunk(self._rows("chunks", ("id", "terms", "context_terms"), conditions))
-        mean, scores = self._live.terms / chunks, dict[int, float]()
-        for chunk, (words, of_context) in found.items():
-            context, body = Counter(words[:of_context]), Counter(words[of_context:])
-            held = [(context[term], body[term], count) for term, count in frequencies.items()]
-            held += [(*some[chunk], len(some)) for some in holding.values() if chunk in some]
-            length = max(1, len(words)) / mean
-            scores[chunk] = sum(term_score(*times, chunks, length) for times in held)
-        return _best({chunk: score for chunk, score in scores.items() if score > 0}, k)
+        held = [*frequencies.values(), *map(len, holding.values())]
+        times = np.zeros((2, len(found), len(held)), np.float32)
+        for row, (chunk, (words, of_context)) in enumerate(found.items()):
+            for part, its in enumerate((Counter(words[:of_context]), Counter(words[of_context:]))):
+                of_phrases = (some.get(chunk, (0, 0))[part] for some in holding.values())
+                times[part, row] = [*(its.get(term, 0) for term in frequencies), *of_phrases]
+        lengths = np.array([max(1, len(words)) for words, _ in found.values()], np.float32)
+        scores = scores_of(times[0], times[1], held, chunks, lengths / (self._live.terms / chunks))
+        return _best({chunk: score for chunk, score in zip(found, scores.tolist(), strict=True) if score > 0}, k)
 
     def _offered(self, terms: Sequence[str], k: int, only: Filter | None) -> "dict[int, tuple[list[str], int]]":
         """Candidates for the best ``k``, with their terms and how many of these are of the context."""
@@ -356,11 +366,12 @@ class LanceIndex:
 
     def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
         """How many chunks hold each term; terms that occur nowhere are left out."""
-        if not query:
-            return {}
-        wanted = ", ".join(map(quoted, dict.fromkeys(query)))
-        found = dict(self._rows("frequencies", ("term", "chunks"), f"term IN ({wanted}) AND chunks > 0"))
-        return {term: found[term] for term in query if term in found}
+        if len(self._frequencies) > _MOST_KEPT:
+            self._frequencies.clear()
+        if unknown := dict.fromkeys((term for term in query if term not in self._frequencies), 0):
+            wanted = f"term IN ({', '.join(map(quoted, unknown))})"
+            self._frequencies |= unknown | dict(self._rows("frequencies", ("term", "chunks"), wanted))
+        return {term: count for term in query if (count := self._frequencies[term])}
 
     # Chunks
 
@@ -368,10 +379,11 @@ class LanceIndex:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
         if not ids:
             return {}
-        conditions = " AND ".join(filter(None, (_among(ids), "window = 0", predicate(only))))
-        rows = sorted(self._rows("chunks", _SHOWN, conditions), key=lambda row: row[:4])
+        conditions = " AND ".join(filter(None, (_among(ids), predicate(only))))
+        # Other windows are left out here: to ask for the first ones would read this column of all chunks.
+        rows = [row[1:] for row in self._rows("chunks", ("window", *_SHOWN), conditions) if row[0] == 0]
         found: dict[int, StoredChunk] = {}
-        for *known, start, end, blocks, page_starts in rows:
+        for *known, start, end, blocks, page_starts in sorted(rows, key=lambda row: row[:4]):
             id_, document = known[:2]
             if id_ not in found:
                 self._pages[document, start, end] = pages_in(json.loads(page_starts), start, end)

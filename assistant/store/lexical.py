@@ -352,14 +352,16 @@ def _weight(held: int, chunks: int) -> float:
     return weight if weight > 0 else _LEAST_WEIGHT
 
 
-def term_score(context: int, body: int, held: int, chunks: int, length: float) -> float:
-    """What a term gives to a chunk in which it stands so often, as a search of ``LexicalIndex`` has it.
+def scores_of(context: Scores, body: Scores, held: Sequence[int], chunks: int, lengths: Scores) -> Scores:
+    """BM25 scores (n,) of chunks by how often terms stand in their context and text (n, terms), as a search has them.
 
-    ``held`` of the ``chunks`` hold it; ``length`` is that of the chunk in mean ones.
+    ``held`` of all ``chunks`` hold each term; ``lengths`` (n,) are those of the chunks, in mean ones.
     """
-    weighed = _CONTEXT_WEIGHT * min(context, _MOST_COUNTED) + min(body, _MOST_COUNTED)
-    saturation = _SATURATION * (1 - _LENGTH_PART + _LENGTH_PART * length)
-    return (_SATURATION + 1) * _weight(held, chunks) * weighed / (weighed + saturation)
+    weighed = _CONTEXT_WEIGHT * context.clip(max=_MOST_COUNTED) + body.clip(max=_MOST_COUNTED)
+    saturation = _SATURATION * (1 - _LENGTH_PART + _LENGTH_PART * lengths[:, None])
+    weights = (_SATURATION + 1) * np.array([_weight(one, chunks) for one in held], np.float32)
+    scores: Scores = (weights * weighed / (weighed + saturation)).sum(axis=1)
+    return scores
 
 
 def times_in(phrase: Sequence[str], text: Sequence[str]) -> int:

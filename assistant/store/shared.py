@@ -36,7 +36,7 @@ _DOCUMENTS_AT_ONCE = 64
 _INDEXED_FROM = 10_000
 # Rows that came since an index was made lie in parts of their own, which become one when they are so many; when they
 # are a part of all rows, it is made anew.
-_MOST_PARTS, _MADE_ANEW_PART = 8, 0.5
+_MOST_PARTS, _MADE_ANEW_PART = 4, 0.5
 _MOST_FRAGMENTS = 64
 # A reader that began with a version has ended by then.
 _KEPT = timedelta(hours=1)
