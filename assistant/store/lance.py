@@ -14,6 +14,7 @@ offers candidates, which are ranked by the formula of ``assistant.store.lexical`
 
 import functools
 import json
+import math
 import os
 import re
 import threading
@@ -44,8 +45,8 @@ FORMAT = 1
 """Raised when tables mean something else than before."""
 # One cell in so many is searched (docs/log.md has the recall), and no fewer than that.
 _SEARCHED_PART, _LEAST_CELLS = 8, 8
-# Lance ranks a little otherwise than we do: so many times the candidates hold all of our best (docs/log.md).
-_CANDIDATES = 2
+# Lance ranks a little otherwise than we do: so many times as many hold 99 of our best 100 (docs/log.md).
+_CANDIDATES = 1.5
 # No more chunks are read to see whether the words of a question stand in them one after another.
 _MOST_READ = 256
 _MOST_KEPT = 100_000
@@ -327,11 +328,14 @@ class LanceIndex:
             conditions = " AND ".join(filter(None, (among, predicate(only))))
             found |= _terms_by_chunk(self._rows("chunks", ("id", "terms", "context_terms"), conditions))
         held = [*frequencies.values(), *map(len, holding.values())]
+        columns = {term: place for place, term in enumerate((*frequencies, *holding))}
         times = np.zeros((2, len(found), len(held)), np.float32)
         for row, (chunk, (words, of_context)) in enumerate(found.items()):
-            for part, its in enumerate((Counter(words[:of_context]), Counter(words[of_context:]))):
-                of_phrases = (some.get(chunk, (0, 0))[part] for some in holding.values())
-                times[part, row] = [*(its.get(term, 0) for term in frequencies), *of_phrases]
+            for part, some in enumerate((words[:of_context], words[of_context:])):
+                for term, count in Counter(filter(frequencies.__contains__, some)).items():
+                    times[part, row, columns[term]] = count
+            for phrase, its in holding.items():
+                times[:, row, columns[phrase]] = its.get(chunk, (0, 0))
         lengths = np.array([max(1, len(words)) for words, _ in found.values()], np.float32)
         scores = scores_of(times[0], times[1], held, chunks, lengths / (self._live.terms / chunks))
         return _best({chunk: score for chunk, score in zip(found, scores.tolist(), strict=True) if score > 0}, k)
@@ -343,7 +347,7 @@ class LanceIndex:
         assert self._live is not None, "it was asked before"
         if not terms:
             return {}
-        most = -(-_CANDIDATES * k * self._live.rows // self._live.counts.windows)
+        most = math.ceil(_CANDIDATES * k * self._live.rows / self._live.counts.windows)
         query = MatchQuery(" ".join(terms), "terms")
         columns = ("id", "terms", "context_terms")
         return _terms_by_chunk(self._rows("chunks", columns, predicate(only), full_text_query=query, limit=most))
