@@ -44,7 +44,7 @@ TABLES = ("chunks", "documents", "files", "frequencies")
 FORMAT = 1
 """Raised when tables mean something else than before."""
 # One cell in so many is searched (docs/log.md has the recall), and no fewer than that.
-_SEARCHED_PART, _LEAST_CELLS = 8, 8
+_SEARCHED_PART, _LEAST_CELLS = 3, 8
 # Lance ranks a little otherwise than we do: so many times as many hold 99 of our best 100 (docs/log.md).
 _CANDIDATES = 1.5
 # No more chunks are read to see whether the words of a question stand in them one after another.
