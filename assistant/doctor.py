@@ -19,7 +19,8 @@ from assistant.engines import warm_up
 from assistant.errors import AssistantError, IdentityError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.served import ServedReranker
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.lance import LanceIndex, shared_at
 from assistant.text.printing import counted
 from assistant.workspace import Workspace
 
@@ -210,7 +211,21 @@ def _workspace(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:
 def _corpora(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:
     configured = Embedder(settings.embedder, settings.device)
     for name in workspace.corpus_names():
-        yield from _guarded(f"corpus {name}", functools.partial(_corpus, workspace.corpus(name), configured))
+        is_here = (workspace.corpus(name) / CATALOG_FILE).exists()
+        check = functools.partial(_corpus, workspace.corpus(name), configured)
+        if not is_here and workspace.shared:
+            check = functools.partial(_shared, LanceIndex(shared_at(workspace.shared.url), name), configured)
+        yield from _guarded(f"corpus {name}", check)
+
+
+def _shared(index: LanceIndex, configured: Embedder) -> Iterator[Diagnosis]:
+    """A corpus that is read from where it was brought to."""
+    with index.snapshot():
+        identity, embedder = index.identity(), embedder_of(index, configured)
+        held = f"{counted(len(index.files()), 'file')}, {counted(index.counts().chunks, 'chunk')}"
+        made_with = f"embedded with {identity.embedder}" if identity else "nothing is live"
+        judged = calibration_of(index, embedder.fingerprint)
+        yield Diagnosis(f"corpus {index.name}", "ok", f"{held}, {made_with}, read from {index.origin}; {judged}")
 
 
 def _corpus(folder: Path, configured: Embedder) -> Iterator[Diagnosis]:
@@ -240,7 +255,7 @@ def _corpus(folder: Path, configured: Embedder) -> Iterator[Diagnosis]:
             yield Diagnosis(where, "warning", message, remedy)
             return
         held = f"{counted(len(files), 'file')}, {counted(catalog.counts().chunks, 'chunk')}"
-        judged = calibration_of(folder, embedder.fingerprint)
+        judged = calibration_of(catalog, embedder.fingerprint)
         yield Diagnosis(where, "ok", f"{held}, embedded with {identity.embedder}; {judged}")
 
 

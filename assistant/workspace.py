@@ -14,9 +14,9 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 
@@ -37,6 +37,15 @@ ResourceKind = Literal["corpus", "adapter", "report", "pairs", "cases", "workspa
 Resource = tuple[ResourceKind, str]
 
 
+class SharedCorpora(Protocol):
+    """Corpora that lie elsewhere, for several machines (``assistant.store.lance``)."""
+
+    url: str
+
+    def names(self) -> tuple[str, ...]:
+        """Those that are there. Raises WorkspaceError when the place cannot be read."""
+
+
 def all_shown(_kind: ResourceKind, _name: str) -> bool:
     """As for whoever sits at this machine."""
     return True
@@ -50,11 +59,13 @@ class Workspace:
     shows: Callable[[ResourceKind, str], bool] = field(default=all_shown, repr=False, compare=False)
     """Whether something may be seen. What is not shown is not there: it is in no list, and to open it fails as for a
     name that nothing has."""
+    shared: SharedCorpora | None = field(default=None, repr=False, compare=False)
+    """Where corpora are read from that are not in it, if anywhere."""
 
     @property
     def whole(self) -> "Workspace":
         """The same with all that it holds; never for what somebody is shown."""
-        return Workspace(self.root)
+        return replace(self, shows=all_shown)
 
     @property
     def config_file(self) -> Path:
@@ -90,11 +101,11 @@ class Workspace:
         return self.adapters / safe_name(name, "adapter")
 
     def corpus_names(self) -> tuple[str, ...]:
-        """The corpora that exist, sorted."""
-        if not self.corpora.is_dir():
-            return ()
-        names = sorted(path.parent.name for path in self.corpora.glob("*/catalog.sqlite"))
-        return tuple(name for name in names if self.shows("corpus", name))
+        """The corpora that exist, sorted, here and where shared ones lie. Raises WorkspaceError when that cannot be
+        read."""
+        names = {path.parent.name for path in self.corpora.glob("*/catalog.sqlite")}
+        names.update(self.shared.names() if self.shared else ())
+        return tuple(name for name in sorted(names) if self.shows("corpus", name))
 
 
 def locate(option: str | Path | None = None) -> Workspace:

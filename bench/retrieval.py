@@ -21,7 +21,10 @@ from assistant import config
 from assistant.errors import ReadError
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
+from assistant.service import with_shared
 from assistant.store.catalog import Catalog
+from assistant.store.index import Index
+from assistant.store.lance import LanceIndex, shared_at
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.corpora import Row, beir_questions, corpora_folder, read_jsonl, write_beir_documents
@@ -76,13 +79,15 @@ def _dcg(gains: Sequence[int]) -> float:
 
 
 def _open(workspace: Workspace, corpus: str, docs: Path, settings: config.Settings) -> Retriever:
-    started = time.perf_counter()
+    started, workspace = time.perf_counter(), with_shared(workspace, settings)
     report = ingest(workspace, corpus, [docs], settings)
     click.echo(
         f"# {corpus}: {report.documents} documents, {report.chunks} chunks, {time.perf_counter() - started:.1f} s",
         err=True,
     )
-    catalog = Catalog(workspace.corpus(corpus))
+    catalog: Index = Catalog(workspace.corpus(corpus))
+    if settings.store.url:
+        catalog = LanceIndex(shared_at(settings.store.url), corpus)
     return Retriever(catalog, Embedder(settings.embedder, settings.device), settings.retrieval, settings.device)
 
 

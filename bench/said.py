@@ -19,7 +19,7 @@ import click
 
 from assistant import config
 from assistant.retrieval.embedder import Meaning
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import Catalog, written_here
 from assistant.text.words import content_stems, stems
 from assistant.types import Evidence, Sentence
 from assistant.workspace import Workspace
@@ -121,7 +121,7 @@ def main(workspace: Path, corpus: str, collection: str, mistakes: bool) -> None:
     settings, _ = config.load()
     retriever = opened(Workspace(workspace.absolute()), corpus, settings)
     retriever.search("a search tells the retriever how large the corpus is")
-    read = list(read_sentences(ANSWERS, collection, retriever.catalog))
+    read = list(read_sentences(ANSWERS, collection, written_here(retriever.catalog)))
     embedder, weights, least = retriever.embedder, retriever.weights, settings.answer.support_coverage
     likeness = Meaning(embedder).likeness
     results = [

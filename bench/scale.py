@@ -1,6 +1,6 @@
 """A large corpus: what a search, a filter and a changed document cost, and eight people who search at once in memory.
 
-    python -m bench.scale [--chunks 100000] [--workspace FOLDER]
+    python -m bench.scale [--chunks 100000] [--workspace FOLDER] [--shared]
 
 The corpus is synthetic: words by Zipf's law, ninety a chunk and twenty chunks a document, vectors around 4,000 centres
 with strong noise. Each document lies in one of ten folders and has one of two languages. Times are CPU time.
@@ -21,7 +21,10 @@ from assistant import config
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import CorpusIdentity, Index
+from assistant.store.lance import LanceIndex, Shared, shared_at
+from assistant.store.shared import bring
 from assistant.store.sql import FileRow
 from assistant.types import Block, Chunk, Document, Filter, Vectors
 from assistant.workspace import Workspace
@@ -89,7 +92,7 @@ def _fill(catalog: Catalog, chunks: int) -> None:
     publish(catalog, [], rows, _IDENTITY)
 
 
-def _changes(catalog: Catalog, retrievers: RetrieverPool) -> None:
+def _changes(catalog: Catalog, retrievers: RetrieverPool, shared: Shared | None) -> None:
     """What it costs to publish a document that changed, and to search for the first time after it."""
     random, centres, seconds = np.random.default_rng(catalog.generation()), _centres(), []
     for _ in range(_CHANGES):
@@ -100,6 +103,8 @@ def _changes(catalog: Catalog, retrievers: RetrieverPool) -> None:
         with catalog.transaction():
             new = _staged(catalog, number, random, centres)
         publish(catalog, known, [*(row for row in known if row is not old), new], _IDENTITY)
+        if shared:
+            bring(catalog, shared)
         published = time.process_time()
         with retrievers.lent() as retriever:
             retriever.search(" ".join(_words(random, 8)))
@@ -140,7 +145,8 @@ def _filters(retrievers: RetrieverPool) -> None:
 @click.command()
 @click.option("--chunks", default=100_000, show_default=True)
 @click.option("--workspace", type=click.Path(path_type=Path), help="Kept, and used again; else a temporary one.")
-def main(chunks: int, workspace: Path | None) -> None:
+@click.option("--shared", "is_shared", is_flag=True, help="Search the corpus where other machines would read it.")
+def main(chunks: int, workspace: Path | None, is_shared: bool) -> None:
     """Measure searches, changes and memory on a synthetic corpus."""
     settings, _ = config.load()
     with TemporaryDirectory() as scratch:
@@ -151,11 +157,20 @@ def main(chunks: int, workspace: Path | None) -> None:
         import faiss  # noqa: F401 - its own memory is not the index's
 
         embedder = _RandomVectors(settings)
-        opened = RetrieverPool(lambda: Retriever(Catalog(folder), embedder, settings.retrieval, settings.device))
-        with closing(opened) as retrievers, closing(Catalog(folder)) as catalog:
+        shared = shared_at(f"lance:{folder.parent}/shared") if is_shared else None
+
+        def opened() -> Retriever:
+            index: Index = LanceIndex(shared, folder.name) if shared else Catalog(folder)
+            return Retriever(index, embedder, settings.retrieval, settings.device)
+
+        with closing(RetrieverPool(opened)) as retrievers, closing(Catalog(folder)) as catalog:
+            if shared:
+                began = time.process_time()
+                bring(catalog, shared)
+                click.echo(f"brought in {time.process_time() - began:.1f} s of CPU")
             _memory(retrievers)
             _filters(retrievers)
-            _changes(catalog, retrievers)
+            _changes(catalog, retrievers, shared)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cache
 
 from assistant.errors import AssistantError, UsageError
-from assistant.store.catalog import Catalog
+from assistant.service import open_corpus
+from assistant.store.index import Index
 from assistant.types import Evidence
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from eval.cases import Case, GoldSpan
@@ -41,7 +42,7 @@ def refuse_foreign_cases(cases: Sequence[Case], corpus: str, workspace: Workspac
     raise UsageError(f"The corpus '{corpus}' holds {held} of the {len(wanted)} documents of the cases.", remedy)
 
 
-def text_of(catalog: Catalog) -> Callable[[str], str | None]:
+def text_of(catalog: Index) -> Callable[[str], str | None]:
     """The stored text of a document by its path; None for an unknown one."""
     ids = {file.path: file.document_id for file in catalog.files()}
 
@@ -112,7 +113,7 @@ def _rank(span: GoldSpan, hits: Sequence[Evidence]) -> int | None:
 def _held(documents: frozenset[str], workspace: Workspace, corpus: str) -> int:
     """How many of some documents a corpus holds; a damaged one none."""
     try:
-        with closing(Catalog(workspace.corpus(corpus))) as catalog:
+        with closing(open_corpus(workspace, corpus)) as catalog:
             return len(documents & {file.path for file in catalog.files() if file.document_id is not None})
     except AssistantError:
         return 0

@@ -29,6 +29,7 @@ from assistant.artifacts.calibration import (
 )
 from assistant.refusal.answerability import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
+from assistant.store.catalog import written_here
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import WORD
 from assistant.types import Evidence
@@ -90,9 +91,9 @@ def calibrate(retriever: Retriever, *, anew: bool = False) -> Calibration | None
     ``anew`` fits it in any case, as after a rebuild: the same documents may be cut in other ways.
     Raises WorkspaceError when it cannot be written, and what Retriever.search raises.
     """
-    catalog, embedder = retriever.catalog, retriever.embedder.fingerprint
+    catalog, embedder = written_here(retriever.catalog), retriever.embedder.fingerprint
     hashes = {row.hash for row in catalog.files() if row.document_id is not None}
-    still_fits = calibration_of(catalog.folder, embedder).fits(hashes, embedder) and not anew
+    still_fits = calibration_of(catalog, embedder).fits(hashes, embedder) and not anew
     if not hashes or still_fits:
         return None
     calibration = fitted(examples(retriever), embedder, short(hashes))
@@ -106,7 +107,7 @@ def examples(retriever: Retriever) -> Examples:
     # One question a chunk, of chunks from everywhere in the corpus: the same ones whenever the documents are the same,
     # since ids depend on which of them was read first.
     with retriever.catalog.snapshot():
-        places = retriever.catalog.chunk_places()
+        places = written_here(retriever.catalog).chunk_places()
         ids = sorted(places, key=lambda chunk: number_of(*places[chunk]))[:_MOST_CHUNKS]
         stored = retriever.catalog.chunks(ids)
     chunks = {chunk: stored[chunk] for chunk in ids}

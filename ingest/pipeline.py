@@ -4,16 +4,11 @@
 
 Staged documents are found again by their key, so that a run that was killed goes on where it was. Until the
 one transaction at the end, searches see the corpus as it was before.
-
-``assistant forget`` takes folders out of a corpus; the files themselves stay where they are. A plain ``assistant
-ingest`` looks at all folders that a corpus was made from, so only a whole one can be forgotten for good: a part of it
-would be read again.
 """
 
-import difflib
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
@@ -24,16 +19,19 @@ from tempfile import TemporaryDirectory
 from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
-from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
+from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError, WorkspaceError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, digest
+from assistant.store.catalog import CATALOG_FILE, Catalog, digest, written_here
+from assistant.store.index import CorpusIdentity
+from assistant.store.lance import LanceIndex, Shared, shared_at
+from assistant.store.shared import Held, bring, held_at, held_in, take_back
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.types import Vectors
 from assistant.work.progress import note, progress_bar
-from assistant.workspace import Workspace, new_name, write_lock
+from assistant.workspace import Workspace, folder_beside, new_name, write_lock
 from ingest.answerability_fit import calibrate
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
 from ingest.cluster import check_cluster, on_cluster
@@ -68,7 +66,8 @@ def ingest(
     if ray:
         check_cluster(ray)
     if not (workspace.corpus(corpus) / CATALOG_FILE).exists():
-        _check_new(corpus, targets, configured)
+        _refuse_new(workspace, corpus, targets)
+        configured.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
     with opened(workspace.corpus(corpus), dry_run) as catalog:
         embedder = _embedder_for(catalog, configured, is_chosen, rebuild)
         run = _Run(catalog, settings, embedder, rebuild, ray)
@@ -85,7 +84,9 @@ def ingest(
             with progress_bar("Calibrating refusals", None):
                 retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
                 calibrate(retriever, anew=run.is_rebuild)
-        judged = calibration_of(catalog.folder, embedder.fingerprint)
+        if not dry_run:
+            share(catalog, workspace)
+        judged = calibration_of(catalog, embedder.fingerprint)
         message, remedy = better_embedder(catalog, embedder)
     return IngestReport(
         corpus=corpus,
@@ -102,15 +103,63 @@ def ingest(
     )
 
 
-def _check_new(corpus: str, targets: Sequence[Path], embedder: Embedder) -> None:
-    """Refuse what a new corpus cannot be made from, before it has a folder."""
+def migrate(workspace: Workspace, corpus: str, url: str, *, back: bool) -> tuple[Held, ...]:
+    """Bring a corpus to a shared store, or take it ``back`` into a workspace that has none of its name; what both
+    hold of it then. What was taken back is only kept where it says the same.
+
+    Raises UsageError for a corpus that is not there, or is here already, WorkspaceBusy, and WorkspaceError for a place
+    that cannot be used, or where both do not say the same.
+    """
+    shared, folder = shared_at(url), workspace.corpus(corpus)
+    if not back:
+        if not (folder / CATALOG_FILE).exists():
+            raise UsageError(f"There is no corpus '{corpus}' in {workspace.root}.", "'assistant documents' lists them.")
+        with opened(folder, dry_run=False) as catalog:
+            bring(catalog, shared)
+            return _same(corpus, catalog, shared)
+    if folder.exists():
+        raise UsageError(f"There is a corpus '{corpus}' in {workspace.root} already.", "Use another workspace.")
+    with folder_beside(folder) as new:
+        take_back(shared, corpus, new)
+        with closing(Catalog(new)) as catalog:
+            held = _same(corpus, catalog, shared)
+        new.rename(folder)
+    return held
+
+
+def _same(corpus: str, catalog: Catalog, shared: Shared) -> tuple[Held, ...]:
+    with catalog.snapshot():
+        here, there = held_in(catalog), held_at(shared, corpus)
+    for one, other in zip(here, there, strict=True):
+        if one != other:
+            counts = f"{one.count} {one.kind} here, {other.count} at {shared.url}"
+            told = f"'{corpus}' is not the same in both: {counts if one.count != other.count else one.kind}."
+            raise WorkspaceError(told, "Run this again when nobody else writes.")
+    return here
+
+
+def _refuse_new(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> None:
+    """Raise UsageError for a new corpus that cannot be made, before it has a folder."""
+    refuse_foreign(workspace, corpus)
     new_name(corpus, "corpus")
     if not targets:
         nothing = f"There is no corpus '{corpus}' yet, and so no folder to look at again."
         raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
     for target in targets:
         next(scan(absolute(target)), None)
-    embedder.fingerprint  # noqa: B018 - a server that runs the embedder has to be there
+
+
+def refuse_foreign(workspace: Workspace, corpus: str) -> None:
+    """Raise UsageError for a corpus that is only read here."""
+    shared, is_here = workspace.shared, (workspace.corpus(corpus) / CATALOG_FILE).exists()
+    if shared and not is_here and corpus in shared.names():
+        written_here(LanceIndex(shared_at(shared.url), corpus))
+
+
+def share(catalog: Catalog, workspace: Workspace) -> None:
+    """Bring a corpus to where other machines read it, if anywhere: also what a run that was killed has left undone."""
+    if workspace.shared:
+        bring(catalog, shared_at(workspace.shared.url))
 
 
 def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebuild: bool) -> Embedder:
@@ -364,68 +413,3 @@ def _recipe_id(recipe: Recipe) -> str:
     """12 hex digits that change with whatever changes chunks, apart from the embedder."""
     parts = (*map(int, READERS.split(".")), *astuple(recipe.budget), recipe.limits.ocr)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def forget(
-    workspace: Workspace,
-    corpus: str,
-    targets: Sequence[Path],
-    *,
-    dry_run: bool = False,
-    confirmed: bool = False,
-) -> IngestReport:
-    """Take the folders (or single files) that were ingested as, or lie in, ``targets`` out of a corpus.
-
-    ``confirmed`` allows forgetting more than half of it. Needs no model. Raises UsageError for a target that
-    is only a part of an ingested folder, or none; IngestError or WorkspaceBusy; then nothing has changed.
-    """
-    started = time.perf_counter()
-    folder, names = workspace.corpus(corpus), workspace.corpus_names()
-    if corpus not in names:
-        raise UsageError(
-            f"There is no corpus '{corpus}'.", f"In {workspace.root} there are: {', '.join(names) or 'none'}."
-        )
-    with opened(folder, dry_run) as catalog:
-        known = catalog.files()
-        roots = _roots(targets, {Path(row.root) for row in known})
-        kept = [row for row in known if Path(row.root) not in roots]
-        objection = None
-        if not confirmed and 2 * len(kept) < len(known):
-            objection = IngestError(
-                f"{len(known) - len(kept)} of {counted(len(known), 'file')} would be forgotten.",
-                "If you mean it, add --yes; the files themselves stay where they are.",
-            )
-        if not dry_run:
-            if objection:
-                raise objection
-            identity = catalog.identity()
-            assert identity is not None, "a corpus with files was published"
-            publish(catalog, known, kept, identity)
-            vectors.remove_other_bases(catalog)
-        reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
-        documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
-        seconds = round(time.perf_counter() - started, 3)
-        return IngestReport(
-            corpus, dry_run, reports, documents, catalog.counts().chunks, seconds, objection=str(objection or "")
-        )
-
-
-def _roots(targets: Sequence[Path], roots: Collection[Path]) -> set[Path]:
-    """The known roots at or under the targets. Raises UsageError for a target that holds none."""
-    found: set[Path] = set()
-    for target in map(absolute, targets):
-        inside = {root for root in roots if root.is_relative_to(target)}
-        if not inside:
-            around = next((root for root in roots if target.is_relative_to(root)), None)
-            if around and target.exists():
-                raise UsageError(
-                    f"{target} lies in {around}, which the next ingest reads again.",
-                    f"Delete it or move it elsewhere, then run: assistant ingest; or forget {around}.",
-                )
-            if around:
-                raise UsageError(f"{target} is not on disk.", "If it was, the next 'assistant ingest' forgets it.")
-            near = difflib.get_close_matches(str(target), map(str, roots), n=1, cutoff=0)
-            remedy = f"Did you mean {near[0]}?" if near else "Run: assistant ingest FOLDER"
-            raise UsageError(f"{target} was not ingested into this corpus.", remedy)
-        found |= inside
-    return found

@@ -51,7 +51,8 @@ from assistant.retrieval import editions
 from assistant.retrieval.pool import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.blocks import blocks_in
-from assistant.store.catalog import Catalog, StoredChunk
+from assistant.store.catalog import Catalog
+from assistant.store.index import StoredChunk
 from assistant.text import names, negation, quantities
 from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans

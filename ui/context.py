@@ -24,7 +24,7 @@ from ui.jobs import EVERYTHING, Jobs, Kind, StartedJob, variables_of
 from ui.logs import follow, record, watch
 from ui.people import LOCAL, NOBODY, People, Role, User, people_of
 from ui.requests import RateLimit
-from ui.rights import WORDS, Permissions, RightsFile, made_from, path_of
+from ui.rights import WORDS, Permissions, RightsFile, is_there, made_from
 from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -92,7 +92,7 @@ class AppContext:
         """As ``user`` sees it, by the rights as they are now; None is nobody."""
         user = user or NOBODY
         permissions = Permissions(self.workspace.whole, self.rights.rights(), user)
-        workspace = Workspace(self.workspace.root, permissions.may_read)
+        workspace = replace(self.workspace, shows=permissions.may_read)
         service = self.service.within(workspace)
         return replace(
             self,
@@ -131,7 +131,7 @@ class AppContext:
 
     def refuse_missing(self, kind: ResourceKind, name: str) -> None:
         """Raise UsageError for what there is not, or not for the person."""
-        if not self.workspace.shows(kind, name) or not path_of(self.workspace, kind, name).exists():
+        if not self.workspace.shows(kind, name) or not is_there(self.workspace, kind, name):
             raise UsageError(f"There is no {WORDS.get(kind, kind)} {name[:80]!r}.", "Choose one of the list.")
 
     def refuse_edit(self, kind: ResourceKind, name: str) -> None:

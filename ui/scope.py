@@ -8,14 +8,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.service import open_corpus
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
@@ -191,10 +191,10 @@ def _values(scope: Scope, part: str) -> tuple[str, ...]:
 def known_documents(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
     """The documents of some corpora; none of one that cannot be read."""
     for catalog in _catalogs(workspace, corpora):
-        yield from _documents(catalog.folder, catalog.file, catalog.generation())
+        yield from _documents(workspace.whole, catalog.name, catalog.file, catalog.generation())
 
 
-def _catalogs(workspace: Workspace, corpora: Collection[str]) -> Iterator[Catalog]:
+def _catalogs(workspace: Workspace, corpora: Collection[str]) -> Iterator[Index]:
     for corpus in corpora:
         # One that cannot be read says so when it is asked; the page is there to choose another.
         with suppress(WorkspaceError), closing(open_corpus(workspace, corpus)) as catalog:
@@ -202,9 +202,9 @@ def _catalogs(workspace: Workspace, corpora: Collection[str]) -> Iterator[Catalo
 
 
 @lru_cache(maxsize=32)
-def _documents(folder: Path, file: Hashable, generation: int) -> tuple[_Known, ...]:  # noqa: ARG001
-    """Of a catalog as it is; one that came to its place, and a new generation, have other documents."""
-    with closing(Catalog(folder)) as catalog, catalog.snapshot():
+def _documents(workspace: Workspace, corpus: str, file: Hashable, generation: int) -> tuple[_Known, ...]:  # noqa: ARG001
+    """Of a corpus as it is; one that came to its place, and a new generation, have other documents."""
+    with closing(open_corpus(workspace, corpus)) as catalog, catalog.snapshot():
         summaries = {one.id: one for one in catalog.document_summaries()}
         known = [(file.path, summaries.get(file.document_id or 0)) for file in catalog.files()]
     return tuple(

@@ -17,9 +17,10 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import WorkspaceError
+from assistant.store.catalog import CALIBRATION_FILE
+from assistant.store.index import Index
 from assistant.workspace import replaced_atomically
 
-CALIBRATION_FILE = "calibration.json"
 # Raised when a feature means something else than before: weights of old are then no longer used.
 FEATURES_VERSION = 1
 # So much of a hash tells the documents of one corpus apart.
@@ -117,20 +118,20 @@ def probabilities(rows: Rows, weights: Rows) -> Rows:
     return result
 
 
-def calibration_of(folder: Path, embedder: str) -> Calibration:
-    """The calibration of the corpus in ``folder``; the prior where there is none for this embedder and version."""
-    file = folder / CALIBRATION_FILE
+def calibration_of(corpus: Index, embedder: str) -> Calibration:
+    """The calibration of a corpus; the prior where there is none for this embedder and version."""
+    content = corpus.calibration()
     try:
-        stored = _read(file, file.stat().st_mtime_ns)
-    except (OSError, ValidationError):
+        stored = PRIOR if content is None else _read(content)
+    except ValidationError:
         return PRIOR
     is_ours = stored.features == FEATURES_VERSION and stored.embedder == embedder
     return stored if is_ours and len(stored.weights) == len(PRIOR.weights) else PRIOR
 
 
 @functools.lru_cache(maxsize=8)
-def _read(file: Path, modified_ns: int) -> Calibration:  # noqa: ARG001 - a file that was written again is read again
-    return _STORED.validate_json(file.read_bytes())
+def _read(content: bytes) -> Calibration:
+    return _STORED.validate_json(content)
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
+from assistant import config
 from assistant.cli.options import (
     Duration,
     Source,
     corpus_option,
     json_option,
     print_json,
-    workspace_option,
     workspace_options,
 )
 from assistant.config import Settings
@@ -164,7 +164,7 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
 @click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
 @click.argument("sources", nargs=-1, required=True, type=Source())
 @corpus_option
-@workspace_option
+@workspace_options
 @click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @json_option
@@ -172,6 +172,7 @@ def forget_command(
     sources: tuple[str, ...],
     corpus: str,
     workspace: Workspace,
+    settings: Settings,  # noqa: ARG001 - they say where shared corpora lie
     dry_run: bool,
     confirmed: bool,
     as_json: bool,
@@ -181,7 +182,7 @@ def forget_command(
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
     The copy of an address goes with the last corpus that was made from it.
     """
-    from ingest.pipeline import forget
+    from ingest.forgetting import forget
     from ingest.report import print_report
     from ingest.sources import copy_of, drop_copies, is_address
 
@@ -194,6 +195,47 @@ def forget_command(
         click.echo(report.to_json())
     else:
         print_report(report)
+
+
+@click.command("migrate", epilog="Example: assistant migrate claims --to lance:s3://bucket/corpora")
+@click.argument("corpora", nargs=-1)
+@click.option("--all", "all_", is_flag=True, help="All corpora that there are.")
+@click.option("--to", "to", metavar="ADDRESS", help="Bring them there, as in lance:/srv/corpora.")
+@click.option("--from", "from_", metavar="ADDRESS", help="Take them from there into this workspace.")
+@workspace_options
+@json_option
+def migrate_command(
+    corpora: tuple[str, ...],
+    all_: bool,
+    to: str | None,
+    from_: str | None,
+    workspace: Workspace,
+    settings: Settings,  # noqa: ARG001 - another address may be set there
+    as_json: bool,
+) -> None:
+    """Bring CORPORA to a store that several machines read, or take them back from one into this workspace.
+
+    Both are compared afterwards, by counts and SHA-256 of what they say. Machines whose store.url is the address
+    read what is there; each ingest with it brings what changed.
+    """
+    from assistant.service import with_shared
+    from ingest.pipeline import migrate
+
+    if (to is None) == (from_ is None) or all_ == bool(corpora):
+        raise UsageError("Name corpora or --all, and one of --to and --from.", "See: assistant migrate --help")
+    url = to or from_ or ""
+    addressed, _ = config.load(workspace.config_file, assignments=(f"store.url={url}",))
+    here = Workspace(workspace.root).corpus_names()
+    there = with_shared(workspace, addressed)
+    wanted = corpora or (here if to else tuple(name for name in there.corpus_names() if name not in here))
+    held = {corpus: migrate(workspace, corpus, url, back=from_ is not None) for corpus in wanted}
+    if as_json:
+        print_json({corpus: [asdict(one) for one in kinds] for corpus, kinds in held.items()})
+        return
+    for corpus, kinds in held.items():
+        click.echo(f"'{corpus}' is the same here and at {url}:")
+        for one in kinds:
+            click.echo(f"  {one.kind:<10}{one.count:>10,}  sha256 {one.digest[:16]}…")
 
 
 def _drop_pairs(workspace: Workspace, corpus: str) -> None:

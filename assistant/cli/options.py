@@ -123,6 +123,10 @@ def workspace_options(command: Command) -> Command:
     @_same_name(command)
     def with_settings(*args: Any, workspace: Workspace, assignments: tuple[str, ...], **kwargs: Any) -> Any:
         settings, _ = config.load(workspace.config_file, assignments=assignments)
+        if settings.store.url:
+            from assistant.service import with_shared
+
+            workspace = with_shared(workspace, settings)
         return command(*args, workspace=workspace, settings=settings, **kwargs)
 
     return assignment_options(with_settings)  # type: ignore[return-value]

@@ -278,7 +278,7 @@ def set_rights(
     Without --reader everyone who is signed in reads it; without --editor every editor changes it.
     """
     from ui.people import People, users_file
-    from ui.rights import Access, RightsFile, path_of, refuse_unknown
+    from ui.rights import Access, RightsFile, is_there, refuse_unknown
 
     if only_admins == bool(readers or editors):
         raise UsageError("It is not said for whom.", "Give --reader and --editor, or --only-admins alone.")
@@ -286,7 +286,7 @@ def set_rights(
     refuse_unknown(People(users_file(workspace, settings.ui)), access)
     RightsFile(workspace).set(kind, name, access)
     click.echo(f"{kind} {name}: {_read_and_changed(access)}")
-    if not path_of(workspace, kind, name).exists():
+    if not is_there(workspace, kind, name):
         click.echo(f"There is no {kind} '{name}' yet.", err=True)
 
 

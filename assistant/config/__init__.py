@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from assistant.config.outdated import IN_CONFIG, current
 from assistant.config.settings import (
@@ -60,6 +60,7 @@ __all__ = [
     "RetrievalSettings",
     "ServeSettings",
     "Settings",
+    "StoreSettings",
     "UiSettings",
     "change_settings",
     "description_of",
@@ -88,9 +89,21 @@ ENVIRONMENT_SECRETS = frozenset(
 )
 
 
+class StoreSettings(Section):
+    """Where corpora lie that several machines read."""
+
+    url: str = Field(
+        "",
+        pattern=r"^(lance:\S+)?$",
+        description="Shared disk or store, as in lance:/srv/corpora or lance:s3://bucket/corpora: what is ingested"
+        " is brought there, and corpora that are not here are read from it.",
+    )
+
+
 class Settings(Section):
     """All settings; each section is described where it is defined."""
 
+    store: StoreSettings = StoreSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     engine: EngineSettings = EngineSettings()
     device: DeviceSettings = DeviceSettings()

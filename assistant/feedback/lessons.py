@@ -30,7 +30,7 @@ from assistant.artifacts.pairs import Pair, Source, evidence_of
 from assistant.artifacts.row_files import write_lines
 from assistant.feedback.database import ALL, TAUGHT, Feedback, FeedbackStore, PassageRecord, State
 from assistant.grounding.grounder import ground
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.text.printing import with_marker
 from assistant.text.words import answered_in, detect, text_in, words
 from assistant.types import Evidence, Passage, Sentence
@@ -84,20 +84,20 @@ def is_supported(feedback: Feedback, wanted: str) -> bool:
     return bool(_proof(wanted, sources_of(feedback)))
 
 
-def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
+def lessons(workspace: Workspace, catalog: Index) -> list[Lesson]:
     """What the accepted corrections of a corpus teach; the last one stands where a question was corrected twice."""
     corrections: dict[str, Feedback] = {}
-    for feedback in FeedbackStore(workspace.root).listed(states=TAUGHT, corpus=catalog.folder.name, most=ALL):
+    for feedback in FeedbackStore(workspace.root).listed(states=TAUGHT, corpus=catalog.name, most=ALL):
         corrections.setdefault(feedback.standalone_question.casefold(), feedback)
     return [lesson_of(feedback) for feedback in reversed(corrections.values()) if still_stands(feedback, catalog)]
 
 
-def still_stands(feedback: Feedback, catalog: Catalog) -> bool:
+def still_stands(feedback: Feedback, catalog: Index) -> bool:
     """Whether the documents still hold the passages that a correction stands on."""
     return feedback.wants_refusal or are_said(sources_of(feedback), catalog)
 
 
-def are_said(passages: Iterable[PassageRecord], catalog: Catalog) -> bool:
+def are_said(passages: Iterable[PassageRecord], catalog: Index) -> bool:
     """Whether the documents still hold some passages."""
     for one in passages:
         ids = {file.document_id for file in catalog.files(path=one.document)}
@@ -106,16 +106,16 @@ def are_said(passages: Iterable[PassageRecord], catalog: Catalog) -> bool:
     return True
 
 
-def pairs_file(workspace: Workspace, catalog: Catalog) -> Path | None:
+def pairs_file(workspace: Workspace, catalog: Index) -> Path | None:
     """The corrections of a corpus as a user's set for ``assistant pairs``, written now; None if there are none."""
     rows = [lesson.row for lesson in lessons(workspace, catalog) if lesson.row is not None]
-    return _written(workspace.root / "feedback" / f"{catalog.folder.name}.pairs.jsonl", rows)
+    return _written(workspace.root / "feedback" / f"{catalog.name}.pairs.jsonl", rows)
 
 
-def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
+def cases_file(workspace: Workspace, catalog: Index) -> Path | None:
     """The corrections of a corpus as evaluation cases, written now; None if there are none."""
     rows = [lesson.case for lesson in lessons(workspace, catalog)]
-    return _written(workspace.root / "feedback" / f"{catalog.folder.name}.cases.jsonl", rows)
+    return _written(workspace.root / "feedback" / f"{catalog.name}.cases.jsonl", rows)
 
 
 def _proof(wanted: str, sources: list[PassageRecord]) -> list[PassageRecord]:
@@ -179,7 +179,7 @@ def waiting(workspace: Workspace, corpus: str, refusals: Mapping[str, str], sinc
 
 
 def preferences(
-    workspace: Workspace, catalog: Catalog, refusals: Mapping[str, str]
+    workspace: Workspace, catalog: Index, refusals: Mapping[str, str]
 ) -> tuple[list[Pair], Mapping[str, int]]:
     """What people prefer about the answers of a corpus, and how much of it teaches nothing, by reason.
 
@@ -187,7 +187,7 @@ def preferences(
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for one in _opinions(FeedbackStore(workspace.root), catalog.folder.name, refusals):
+    for one in _opinions(FeedbackStore(workspace.root), catalog.name, refusals):
         if not one.chosen and not one.rejected:
             dropped["neither is better"] += 1
         elif one.chosen.strip() == one.rejected.strip():

@@ -157,7 +157,7 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
     looked_at = found[:LOOKED_AT]
     there = held(question, looked_at, retriever)
     features = features_of(question, looked_at, there, retriever)
-    calibration = calibration_of(retriever.catalog.folder, retriever.embedder.fingerprint)
+    calibration = calibration_of(retriever.catalog, retriever.embedder.fingerprint)
     probability = calibration.probability(features)
     threshold = shifted(calibration.threshold, settings.caution)
     named = {name: value for name, value in zip(FEATURES, features, strict=True) if not isnan(value)}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.overlap import jaccard, shingles
 from assistant.text.quantities import quantities
 from assistant.types import Evidence

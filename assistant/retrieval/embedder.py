@@ -40,7 +40,7 @@ from assistant.models.catalogue import TEMPERATURE, catalogue, entry_of
 from assistant.models.loading import Device, choose, load_errors
 from assistant.retrieval import served
 from assistant.retrieval.tokens import ESTIMATE, TokenCounter
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.types import Vectors
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ _opened = functools.cache(Embedder)
 """One for all that search, as its weights take memory."""
 
 
-def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
+def embedder_of(catalog: Index, configured: Embedder) -> Embedder:
     """The embedder that a corpus was made with: the configured one, or another by its name, with its own prompts.
 
     Raises IdentityError when it is not on this machine, or is not what it was.
@@ -361,11 +361,11 @@ def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
         f"The corpus was embedded with {identity.embedder} ({identity.fingerprint}): {reason}."
         f" Configured is {configured.settings.model} ({configured.fingerprint}).",
         f"Bring that embedder back{', or set embedder.url to a server that runs it' if was_served else ''},"
-        f" or make the corpus anew: assistant ingest --rebuild --corpus {catalog.folder.name}",
+        f" or make the corpus anew: assistant ingest --rebuild --corpus {catalog.name}",
     )
 
 
-def better_embedder(catalog: Catalog, embedder: Embedder) -> tuple[str, str]:
+def better_embedder(catalog: Index, embedder: Embedder) -> tuple[str, str]:
     """What to say, and what to do, when most of a corpus is in languages that its embedder was not made for.
 
     Two empty texts when there is nothing to say, as of an embedder whose languages nobody has named.
@@ -383,7 +383,7 @@ def better_embedder(catalog: Catalog, embedder: Embedder) -> tuple[str, str]:
     smallest = min(able, key=lambda name: able[name].parameters)
     return (
         f"most is in {', '.join(unknown)}, which {settings.model} was not made for. {able[smallest].note}".rstrip(". "),
-        f"Run: assistant ingest --rebuild --corpus {catalog.folder.name} --set embedder.model={smallest}",
+        f"Run: assistant ingest --rebuild --corpus {catalog.name} --set embedder.model={smallest}",
     )
 
 

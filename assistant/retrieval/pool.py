@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from assistant.errors import AssistantError, UsageError
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.types import Filter
 
 _KNOWN_OF_ALL = ("title", "format", "language", "date")
@@ -80,12 +80,12 @@ class RetrieverPool:
         retriever.catalog.close()
 
 
-def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
+def refuse_unmatched(only: Filter, catalog: Index) -> None:
     """Raise UsageError when a part of a filter, or all of it together, fits no document of the corpus.
 
     It is a mistake, and is told with the nearest thing that exists.
     """
-    corpus = catalog.folder.name
+    corpus = catalog.name
     if len(only.folder) > _LONGEST_PATTERN:
         told = f"A folder of {len(only.folder):,} characters is none; the longest pattern has {_LONGEST_PATTERN:,}."
         raise UsageError(told, "Name a folder, as in policies/*.")

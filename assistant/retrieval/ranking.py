@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from assistant import models
 from assistant.config import DeviceSettings
 from assistant.models.loading import choose, load_errors
+from assistant.store.index import Ranking
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 _RRF_K = 60  # as in "Reciprocal Rank Fusion", Cormack, Clarke and Büttcher 2009
 # Passages that the cross-encoder reads at once.
 _BATCH = 16
-
-Ranking = list[tuple[int, float]]
-"""Chunk ids with scores, best first."""
 
 
 @dataclass(frozen=True, slots=True)

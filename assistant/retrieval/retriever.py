@@ -16,16 +16,13 @@ from functools import cached_property
 from itertools import islice
 from typing import TypeVar
 
-import numpy as np
-
 from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.errors import QuestionTooLongError, UsageError, WorkspaceError
 from assistant.retrieval.editions import state_otherwise, title_key
 from assistant.retrieval.embedder import Embedder, embedder_of
-from assistant.retrieval.ranking import Ranking, Reranker, ScoredChunk, fuse
+from assistant.retrieval.ranking import Reranker, ScoredChunk, fuse
 from assistant.retrieval.served import ServedReranker
-from assistant.store.catalog import Catalog, StoredChunk
-from assistant.store.vectors import VectorIndex, open_index
+from assistant.store.index import Index, Ranking, StoredChunk
 from assistant.text.overlap import Duplicates, jaccard, shingles
 from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.types import Evidence, Filter, well_formed
@@ -37,6 +34,8 @@ _MOST_TERMS = 128
 # Of the weight; docs/conversation.md.
 _FALLBACK_SHARE = 0.2
 
+# A store that is elsewhere takes as long for one chunk as for some.
+_READ_AT_ONCE = 8
 _BYTES_A_CHARACTER = 2
 """Of a question at most; of Chinese three are one, and one or two tokens."""
 
@@ -67,15 +66,13 @@ class Retriever:
     one that it was made with.
     """
 
-    def __init__(
-        self, catalog: Catalog, embedder: Embedder, settings: RetrievalSettings, device: DeviceSettings
-    ) -> None:
+    def __init__(self, catalog: Index, embedder: Embedder, settings: RetrievalSettings, device: DeviceSettings) -> None:
         self.catalog = catalog
         self.embedder = embedder
         self._configured = embedder
         self.settings = settings
         self.device = device
-        self._index: VectorIndex | None = None
+        self._size = 0
         self._generation = -1
         self._languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
         self._editions: dict[str, list[tuple[str, int]]] = {}
@@ -88,7 +85,7 @@ class Retriever:
     @property
     def size(self) -> int:
         """How many chunks the corpus has, as of the last search."""
-        return len(self._index or ())
+        return self._size
 
     def search(
         self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
@@ -142,7 +139,7 @@ class Retriever:
     def snapshot(self) -> Iterator[None]:
         """One generation of the corpus for as long as the block runs. Raises what ``search`` raises for a corpus."""
         with self.catalog.snapshot():
-            self._current_index()
+            self._follow()
             yield
 
     def newest_edition(self, hit: Evidence) -> Evidence | None:
@@ -191,37 +188,35 @@ class Retriever:
 
     def sides(self, question: str, limit: int, only: Filter | None) -> tuple[Ranking, Ranking]:
         """What each side offers, the best first: (chunk, cosine), and (chunk, BM25). To be called in a snapshot."""
-        index, method = self._current_index(), self.settings.fusion
+        method = self.settings.fusion
         dense: Ranking = []
         lexical: Ranking = []
-        among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
         if method != "lexical":
-            dense = index.search(self.embedder.embed_question(question), limit, among)
+            dense = self.catalog.nearest(self.embedder.embed_question(question), limit, only)
         if method != "dense":
             # The terms worth searching: known to the corpus, the rarest first, without those most chunks share.
             asked = query_terms(question, self._languages, detect(question, self._languages))
             frequencies = self.catalog.document_frequencies(asked)
-            rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * len(index)]
+            rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * self._size]
             terms = sorted(rare or frequencies, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
             phrases = whole_questions(question, self._languages)
-            lexical = self.catalog.match(terms, limit, among, phrases)
+            lexical = self.catalog.match(terms, limit, only, phrases)
         return dense, lexical
 
-    def _current_index(self) -> VectorIndex:
+    def _follow(self) -> None:
+        """Take over what is known of a corpus as a whole where another generation is live than at the last search."""
         generation = self.catalog.generation()
-        if self._index is None or generation != self._generation:
-            if not generation:
-                raise WorkspaceError(
-                    f"The corpus '{self.catalog.folder.name}' is empty.", "Run: assistant ingest FOLDER"
-                )
-            self.embedder = embedder_of(self.catalog, self._configured)
-            self._index = open_index(self.catalog, generation)
-            self._generation = generation
-            self._languages = tuple(self.catalog.languages()) or (DEFAULT_LANGUAGE,)
-            self._editions = defaultdict(list)
-            for document, title, date in self.catalog.dated_titles():
-                self._editions[title_key(title)].append((date, document))
-        return self._index
+        if generation == self._generation:
+            return
+        if not generation:
+            raise WorkspaceError(f"The corpus '{self.catalog.name}' is empty.", "Run: assistant ingest FOLDER")
+        self.embedder = embedder_of(self.catalog, self._configured)
+        self._size = self.catalog.counts().chunks
+        self._languages = tuple(self.catalog.languages()) or (DEFAULT_LANGUAGE,)
+        self._editions = defaultdict(list)
+        for document, title, date in self.catalog.dated_titles():
+            self._editions[title_key(title)].append((date, document))
+        self._generation = generation
 
     def _candidates(self, question: str, limit: int, only: Filter | None) -> list[ScoredChunk]:
         settings, understood = self.settings, self.embedder.understands(detect(question, self.languages))
@@ -238,8 +233,10 @@ class Retriever:
         """
         said = Duplicates(self.settings.duplicate_similarity)
         shown: list[StoredChunk] = []
-        for candidate in candidates:
-            chunk = self.chunks([candidate.chunk], only)[candidate.chunk]
+        for place, candidate in enumerate(candidates):
+            if place % _READ_AT_ONCE == 0:
+                chunks = self.chunks([one.chunk for one in candidates[place : place + _READ_AT_ONCE]], only)
+            chunk = chunks[candidate.chunk]
             if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
                 shown.append(chunk)
                 yield candidate, chunk
@@ -330,7 +327,7 @@ class JointRetriever(Retriever):
             for part in self._parts:
                 # One of both may have run here, which tells a server's vectors for its own, and not the other way.
                 if not (self.embedder.made(part.embedder.fingerprint) or part.embedder.made(self.embedder.fingerprint)):
-                    one, other = self._parts[0].catalog.folder.name, part.catalog.folder.name
+                    one, other = self._parts[0].catalog.name, part.catalog.name
                     raise UsageError(
                         f"The corpora '{one}' and '{other}' were read with different embedders.",
                         "Ask them one at a time, or run: assistant ingest --rebuild",
@@ -355,7 +352,7 @@ class JointRetriever(Retriever):
 
     def newest_edition(self, hit: Evidence) -> Evidence | None:
         """The section of a hit in the newest edition of its document within its corpus."""
-        place, part = next(one for one in enumerate(self._parts) if one[1].catalog.folder.name == hit.corpus)
+        place, part = next(one for one in enumerate(self._parts) if one[1].catalog.name == hit.corpus)
         newest = part.newest_edition(hit)
         return newest and replace(newest, chunk=newest.chunk * len(self._parts) + place, corpus=hit.corpus)
 
@@ -370,4 +367,4 @@ class JointRetriever(Retriever):
     def as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
         """A chunk as evidence that names its corpus."""
         part = self._parts[hit.chunk % len(self._parts)]
-        return replace(part.as_evidence(rank, hit, chunk), corpus=part.catalog.folder.name)
+        return replace(part.as_evidence(rank, hit, chunk), corpus=part.catalog.name)

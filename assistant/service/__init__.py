@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,8 @@ from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import JointRetriever, Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import Index
+from assistant.store.lance import LanceIndex, shared_at
 from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
@@ -293,15 +295,15 @@ class Service:
         Raises UnknownCorpus for a corpus that is gone, UsageError for a filter that fits nothing, and after ``close``.
         """
         name = self.corpus(corpus)
-        folder = self.workspace.corpus(name)
         with self._pools_lock:
             if self._state.is_closed:
                 raise UsageError("This assistant is closed.", "Open it again.")
-            pool = self._pools.setdefault(name, RetrieverPool(lambda: self._opened(folder)))
+            whole = self.workspace.whole
+            pool = self._pools.setdefault(name, RetrieverPool(lambda: self._over(open_corpus(whole, name))))
         return pool.lent(only)
 
-    def _opened(self, folder: Path) -> Retriever:
-        return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
+    def _over(self, index: Index) -> Retriever:
+        return Retriever(index, self._embedder, self.settings.retrieval, self.settings.device)
 
     @contextmanager
     def lent(self, query: Query) -> Iterator[Retriever]:
@@ -312,7 +314,7 @@ class Service:
         self.observe(query, None)
         with ExitStack() as lent:
             if folder := query.folder:  # few documents are opened in no time, and may be deleted afterwards
-                pool = lent.enter_context(closing(RetrieverPool(lambda: self._opened(folder))))
+                pool = lent.enter_context(closing(RetrieverPool(lambda: self._over(Catalog(folder)))))
                 yield lent.enter_context(pool.lent(query.only))
                 return
             if not query.also:
@@ -353,16 +355,23 @@ def open_service(workspace: Workspace, settings: Settings) -> Iterator[Service]:
 
 def service_of(workspace: Workspace, settings: Settings) -> Service:
     """The service of a workspace, to be closed by whoever asked for it. Raises what ``open_service`` raises."""
-    embedder = Embedder(settings.embedder, settings.device)
+    embedder, workspace = Embedder(settings.embedder, settings.device), with_shared(workspace, settings)
     return Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
 
 
-def open_corpus(workspace: Workspace, corpus: str) -> Catalog:
-    """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
+def with_shared(workspace: Workspace, settings: Settings) -> Workspace:
+    """A workspace with the corpora at ``store.url``. Raises UsageError without the package that reads them."""
+    return replace(workspace, shared=shared_at(settings.store.url)) if settings.store.url else workspace
+
+
+def open_corpus(workspace: Workspace, corpus: str) -> Index:
+    """A corpus that exists, from its catalog where that is here. Raises UsageError with the names of those that do."""
     folder = workspace.corpus(corpus)
     if workspace.shows("corpus", corpus) and (folder / CATALOG_FILE).exists():
         return Catalog(folder)
     names = workspace.corpus_names()
+    if workspace.shared and corpus in names:
+        return LanceIndex(shared_at(workspace.shared.url), corpus)
     ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")
     raise UsageError(
         f"There is no corpus '{corpus}' in {workspace.root}" + (f"; there are: {', '.join(names)}." if names else "."),

@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, BlockKind, Document, Item, Mark, StoredBlock
 
 T = TypeVar("T", bound=tuple[Any, ...])
+BlockRow = Sequence[Any]
+"""Of a block: start, end, kind, heading, place, row, header lines, and its items in JSON."""
 
 # At the start of a line; clauses and sections also behind a sentence, where lines of a paragraph were joined.
 _ITEM = re.compile(
@@ -97,12 +99,21 @@ def insert_blocks(connection: sqlite3.Connection, document_id: int, blocks: Iter
 
 def read_blocks(connection: sqlite3.Connection, document_id: int, start: int, end: int) -> tuple[StoredBlock, ...]:
     """The blocks that a span of a document holds a part of, in order."""
-    rows = connection.execute(
+    return blocks_of(block_rows(connection, document_id, start, end), start, end)
+
+
+def block_rows(connection: sqlite3.Connection, document_id: int, start: int, end: int) -> list[BlockRow]:
+    """The rows of the blocks that a span of a document holds a part of, in order."""
+    return connection.execute(
         "SELECT start, end, kind, heading, place, row, header_lines, items FROM blocks"
         " WHERE document_id = ?1 AND start < ?3 AND start >="
         " (SELECT coalesce(max(start), 0) FROM blocks WHERE document_id = ?1 AND start <= ?2) ORDER BY start",
         (document_id, start, end),
-    )
+    ).fetchall()
+
+
+def blocks_of(rows: Iterable[BlockRow], start: int, end: int) -> tuple[StoredBlock, ...]:
+    """The blocks in rows, with the items that begin in a span."""
     blocks = []
     for *known, written in rows:
         items = ((known[0] + at, length, mark, depth) for at, length, mark, depth in json.loads(written or "[]"))

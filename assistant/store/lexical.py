@@ -76,7 +76,9 @@ class LexicalIndex:
         self._ids = np.concatenate([np.empty(0, _ID), *(one.chunks for one in segments)])
         lengths = np.concatenate([np.empty(0, _LENGTH), *(one.lengths for one in segments)])
         self._chunks = int(np.count_nonzero(lengths))
-        in_means = lengths / (float(lengths.sum()) / max(1, self._chunks) or 1.0)
+        self.terms = int(lengths.sum(dtype=np.int64))
+        """In all chunks together."""
+        in_means = lengths / (self.terms / max(1, self._chunks) or 1.0)
         saturation = _SATURATION * (1 - _LENGTH_PART + _LENGTH_PART * in_means)
         # Nothing is much to a chunk that is not live.
         self._saturation = np.where(lengths > 0, saturation, np.inf).astype(np.float32)
@@ -110,7 +112,7 @@ class LexicalIndex:
         frequencies = frequencies_of(self._connection, query)
         frequencies |= {phrase: len(places) for phrase, (places, _) in of_phrases.items() if len(places)}
         rarest_first = sorted(frequencies, key=lambda term: (frequencies[term], term))
-        most = [(_SATURATION + 1) * self._weight(frequencies[term]) for term in rarest_first]
+        most = [(_SATURATION + 1) * _weight(frequencies[term], self._chunks) for term in rarest_first]
         scores, candidates, looked = np.zeros_like(saturation), None, sum(most) / 2
         for place, term in enumerate(rarest_first):
             # A look is vain while more is left than was given; each is at half of what was left at the one before.
@@ -127,11 +129,6 @@ class LexicalIndex:
     def _postings(self, term: str) -> Postings:
         rows = self._connection.execute("SELECT segment, chunks FROM postings WHERE term = ? ORDER BY segment", (term,))
         return _joined(rows, self._firsts)
-
-    def _weight(self, held: int) -> float:
-        """Of a term, by how many chunks hold it: its inverse document frequency."""
-        weight = math.log((self._chunks - held + 0.5) / (held + 0.5))
-        return weight if weight > 0 else _LEAST_WEIGHT
 
     def _holding(self, phrase: Sequence[str]) -> Postings:
         """Which chunks hold some stems one after another, and how often."""
@@ -154,7 +151,7 @@ class LexicalIndex:
         for document, of_document in groupby(rows, itemgetter(0)):
             language, text = _text_of(self._connection, document)
             for _, chunk, context, start, end in of_document:
-                times = [_times(phrase, stems(part, language)) for part in (context, text[start:end])]
+                times = [times_in(phrase, stems(part, language)) for part in (context, text[start:end])]
                 if any(times):
                     held.append(place_of[chunk])
                     counts.append((0, *(min(_MOST_COUNTED, one) for one in times)))
@@ -349,7 +346,25 @@ def _text_of(connection: sqlite3.Connection, document: int) -> tuple[str, str]:
     return row
 
 
-def _times(phrase: Sequence[str], text: Sequence[str]) -> int:
+def _weight(held: int, chunks: int) -> float:
+    """Of a term, by how many of the chunks hold it: its inverse document frequency."""
+    weight = math.log((chunks - held + 0.5) / (held + 0.5))
+    return weight if weight > 0 else _LEAST_WEIGHT
+
+
+def scores_of(context: Scores, body: Scores, held: Sequence[int], chunks: int, lengths: Scores) -> Scores:
+    """BM25 scores (n,) of chunks by how often terms stand in their context and text (n, terms), as a search has them.
+
+    ``held`` of all ``chunks`` hold each term; ``lengths`` (n,) are those of the chunks, in mean ones.
+    """
+    weighed = _CONTEXT_WEIGHT * context.clip(max=_MOST_COUNTED) + body.clip(max=_MOST_COUNTED)
+    saturation = _SATURATION * (1 - _LENGTH_PART + _LENGTH_PART * lengths[:, None])
+    weights = (_SATURATION + 1) * np.array([_weight(one, chunks) for one in held], np.float32)
+    scores: Scores = (weights * weighed / (weighed + saturation)).sum(axis=1)
+    return scores
+
+
+def times_in(phrase: Sequence[str], text: Sequence[str]) -> int:
     """How often a text has some words one after another."""
     starts = (start for start, word in enumerate(text) if word == phrase[0])
     return sum(text[start : start + len(phrase)] == phrase for start in starts)

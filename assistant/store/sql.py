@@ -1,4 +1,4 @@
-"""SQLite: the catalog's tables, databases brought from version to version, and filters as conditions.
+"""SQLite: the catalog's tables, databases brought from version to version; filters as conditions, of Lance as well.
 
 The tables, one migration a version (``catalog.sql``). ``PRAGMA user_version`` counts those applied.
 
@@ -17,7 +17,9 @@ A document is *live* when a file points to it. Documents are written as they are
 loses nothing; files, full text and generation change together in the one transaction that publishes.
 """
 
+import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -40,7 +42,7 @@ _FILLED = {4: fill_blocks, 7: fill_postings}
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _PATIENCE = 30  # seconds that one writer waits for another
 _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
-_FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
+FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
 
 
 def versions_in(file: Path) -> tuple[str, ...]:
@@ -296,7 +298,7 @@ def conditions_of(only: Filter) -> tuple[list[str], list[str | int]]:
         # A plain name means everything in that folder.
         values.append(only.folder if set("*?[") & set(only.folder) else f"{only.folder.rstrip('/')}/*")
     for name, value in only.metadata.items():
-        if name in _FILTER_COLUMNS:
+        if name in FILTER_COLUMNS:
             conditions.append(f"{name} = ?")
             values.append(value)
         else:
@@ -313,6 +315,55 @@ def conditions_of(only: Filter) -> tuple[list[str], list[str | int]]:
     return conditions, values
 
 
+def predicate(only: Filter | None) -> str:
+    """A filter as a condition over tables of Lance; empty where all fits."""
+    if not only:
+        return ""
+    conditions = []
+    if only.documents:
+        conditions.append(f"path IN ({', '.join(map(quoted, only.documents))})")
+    if only.folder:
+        conditions.append(_lies_in(only.folder))
+    for name, value in only.metadata.items():
+        own = f"{name} = {quoted(value)}"
+        conditions.append(own if name in FILTER_COLUMNS else f"array_has(metadata, {quoted(metadatum(name, value))})")
+    if only.since:
+        conditions.append(f"date >= {quoted(only.since)}")
+    if only.until:  # what begins with it, or with less, comes before what follows on it
+        after = only.until[:-1] + chr(ord(only.until[-1]) + 1)
+        conditions.append(f"date != '' AND date < {quoted(after)}")
+    return " AND ".join(conditions)
+
+
+def metadatum(name: str, value: str) -> str:
+    """What a file states of itself, as ``metadata`` lists it."""
+    return json.dumps([name, value], ensure_ascii=False)
+
+
+def _lies_in(folder: str) -> str:
+    """Paths that fit a pattern of SQLite's GLOB."""
+    if not set("*?[") & set(folder):
+        return f"starts_with(path, {quoted(folder.rstrip('/') + '/')})"
+    if not set("*?[") & set(folder[:-1]) and folder.endswith("*"):
+        return f"starts_with(path, {quoted(folder[:-1])})"
+    parts = re.findall(r"\[\^?\]?[^\]]*\]|.", folder, re.DOTALL)
+    return f"regexp_like(path, {quoted('(?s)^' + ''.join(map(_pattern, parts)) + '$')})"
+
+
+def _pattern(part: str) -> str:
+    if len(part) == 1:
+        # A bracket that nothing closes fits nothing.
+        return {"*": ".*", "?": ".", "[": r"[^\s\S]"}.get(part) or re.escape(part)
+    negation = "^" if part.startswith("[^") else ""
+    characters = re.sub(r"[\[\]\\^&~]", r"\\\g<0>", part[1 + len(negation) : -1])
+    return f"[{negation}{characters}]"
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def files_of(only: Filter) -> tuple[str, list[str | int]]:
     """The SQL clauses for the files, with their documents, that fit a filter, with its values."""
     conditions, values = conditions_of(only)
@@ -323,6 +374,12 @@ def chunks_of(only: Filter) -> tuple[str, list[str | int]]:
     """The SQL clauses for the live chunks in documents that fit a filter, with its values."""
     files, values = files_of(only)
     return f"FROM chunks WHERE document_id IN (SELECT documents.id {files})", values
+
+
+def pages_in(starts: Sequence[Sequence[int]], start: int, end: int) -> tuple[tuple[int, int], ...]:
+    """(offset, page) of the pages that a span stands on, of those of its document."""
+    first = max((number for number, (offset, _) in enumerate(starts) if offset <= start), default=0)
+    return tuple((offset, page) for offset, page in starts[first:] if offset < end)
 
 
 def portions(items: Sequence[T]) -> Iterator[list[T]]:

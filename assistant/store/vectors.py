@@ -14,16 +14,17 @@ import hashlib
 import json
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from assistant.errors import WorkspaceError
-from assistant.store.catalog import Catalog
+from assistant.store.sql import Counts
 from assistant.types import Vectors
 from assistant.workspace import replaced_atomically
 
@@ -46,6 +47,22 @@ Hits = list[tuple[int, float]]
 """Chunk ids with cosines, the greatest first."""
 
 
+class Windows(Protocol):
+    """The live windows of a catalog, and what it keeps of an index over them: see ``Catalog``."""
+
+    folder: Path
+    file: tuple[int, int]
+
+    def meta(self, key: str) -> str | None: ...
+    def set_meta(self, key: str, value: str) -> None: ...
+    def counts(self) -> Counts: ...
+    def dimension(self) -> int: ...
+    def window_count(self, after: int) -> int: ...
+    def live_vectors(self, after: int = 0, up_to: int | None = None) -> Iterator[tuple[Ids, Vectors]]: ...
+    def removed_chunks(self) -> Ids: ...
+    def forget_removed(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """What a file was written from."""
@@ -60,7 +77,7 @@ class Base:
     """How many windows there were when its cells were placed."""
 
 
-def base_of(catalog: Catalog) -> Base:
+def base_of(catalog: Windows) -> Base:
     """What the file of the live generation was written from."""
     return Base(**json.loads(catalog.meta("base") or ""))
 
@@ -139,7 +156,7 @@ _bases: "WeakValueDictionary[tuple[tuple[int, int], int], faiss.Index]" = WeakVa
 _opening: dict[Path, threading.Lock] = {}
 
 
-def open_index(catalog: Catalog, generation: int) -> VectorIndex:
+def open_index(catalog: Windows, generation: int) -> VectorIndex:
     """The dense index of a generation: one in this process, for all who search it; generations share their base.
 
     The base is built again if its file is missing or damaged. Call inside a snapshot of that generation.
@@ -163,7 +180,7 @@ def open_index(catalog: Catalog, generation: int) -> VectorIndex:
         return opened
 
 
-def build_index(catalog: Catalog, last_chunk: int | None = None) -> "faiss.Index":
+def build_index(catalog: Windows, last_chunk: int | None = None) -> "faiss.Index":
     """A FAISS index over all live windows, streamed from the catalog so that vectors are held once.
 
     Only of chunks up to ``last_chunk``, if given.
@@ -182,7 +199,7 @@ def build_index(catalog: Catalog, last_chunk: int | None = None) -> "faiss.Index
     return index
 
 
-def _exact(catalog: Catalog, after: int = 0, up_to: int | None = None) -> "faiss.Index":
+def _exact(catalog: Windows, after: int = 0, up_to: int | None = None) -> "faiss.Index":
     import faiss
 
     index = faiss.IndexIDMap(faiss.IndexFlatIP(max(1, catalog.dimension())))
@@ -191,7 +208,7 @@ def _exact(catalog: Catalog, after: int = 0, up_to: int | None = None) -> "faiss
     return index
 
 
-def write_changed(catalog: Catalog, generation: int, embedder: str) -> None:
+def write_changed(catalog: Windows, generation: int, embedder: str) -> None:
     """Write another base if so much has changed that it should not be searched beside the last one.
 
     Call inside the transaction that publishes the generation, with the fingerprint of its embedder. Raises
@@ -214,7 +231,7 @@ def write_changed(catalog: Catalog, generation: int, embedder: str) -> None:
     catalog.forget_removed()
 
 
-def _merged(catalog: Catalog, base: Base, removed: Ids) -> "faiss.Index | None":
+def _merged(catalog: Windows, base: Base, removed: Ids) -> "faiss.Index | None":
     """A base with what came and without what went since, in the same cells; None for one that has none of its own."""
     import faiss
 
@@ -245,7 +262,7 @@ def write_index(folder: Path, generation: int, index: "faiss.Index") -> None:
         raise WorkspaceError(f"Cannot write the dense index in {folder}: {error}.", "Free disk space.") from None
 
 
-def remove_other_bases(catalog: Catalog) -> None:
+def remove_other_bases(catalog: Windows) -> None:
     """Delete the files of other bases, and what killed processes left half written."""
     keep = vectors_file(catalog.folder, base_of(catalog).generation)
     for file in (*catalog.folder.glob("vectors-*.faiss"), *catalog.folder.glob(".vectors-*.tmp")):

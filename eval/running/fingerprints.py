@@ -12,7 +12,7 @@ from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.cards import adapter_folder, read_card
 from assistant.config import Settings
 from assistant.engines.opening import uses_server
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from eval.cases import Case
 from eval.metrics.style import StyleRule
 from eval.results import RunIdentity
@@ -28,12 +28,12 @@ _NO_MATTER_OF_RERANKER = {"reranker_key_file", "reranker_timeout_seconds", "rera
 
 
 def identity_of(
-    cases: Sequence[Case], catalog: Catalog, settings: Settings, rules: Sequence[StyleRule], runtime: str
+    cases: Sequence[Case], catalog: Index, settings: Settings, rules: Sequence[StyleRule], runtime: str
 ) -> RunIdentity:
     """The identity of a run; ``runtime`` names what ran the model. Raises ModelError when the model is nowhere."""
     made_with = catalog.identity()
     embedder = made_with.fingerprint if made_with else ""
-    calibration = calibration_of(catalog.folder, embedder)
+    calibration = calibration_of(catalog, embedder)
     weights, threshold = calibration.weights, calibration.threshold
     answering, device = settings.answer, settings.device.model_dump()
     retrieval = settings.retrieval.model_dump(exclude=_NO_MATTER_OF_RERANKER)

@@ -20,7 +20,7 @@ from assistant.engines.opening import uses_server
 from assistant.errors import UsageError
 from assistant.models.loading import choose
 from assistant.prompt import build_messages
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from eval.aggregation import mean
 from eval.cases import Case, json_lines, read_text
 from eval.contamination import held_out
@@ -94,7 +94,7 @@ def read_general_text(folder: Path) -> list[str]:
 
 
 def measurement(
-    general: Path | None, plan: Plan, catalog: Catalog
+    general: Path | None, plan: Plan, catalog: Index
 ) -> Callable[[Sequence[Case]], tuple[LanguageModel, ...]]:
     """How the models of a plan are measured on its cases and on a folder like ``data/general``; without one, not.
 

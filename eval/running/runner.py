@@ -22,7 +22,7 @@ from assistant.config import Settings
 from assistant.engines import Engine
 from assistant.errors import UsageError
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.types import Answer, Evidence
 from assistant.workspace import Workspace, size_of
 from eval.aggregation import effects_of, first_failures_of, means_of, refusals_of, rules_kept_in, slices_of
@@ -105,7 +105,7 @@ def run(
         check_baseline(plan.baseline, plan.cases)
     started = time.perf_counter()
     catalog, settings, adapters = retriever.catalog, plan.settings, plan.workspace.adapters
-    refuse_foreign_cases(plan.cases, catalog.folder.name, plan.workspace)
+    refuse_foreign_cases(plan.cases, catalog.name, plan.workspace)
     cases, problems = located(plan.cases, text_of(catalog))
 
     runtime = type(engine).__name__
@@ -126,7 +126,7 @@ def run(
         size = size_of(adapters / system.adapter) if system.adapter else 0
         costs[system.name] = cost_of(answers[system.name], size)
     spent = time.perf_counter() - started
-    return RunOutcome(results, rows, costs_of(costs, cases, answers, spent, generations.earlier, catalog.folder))
+    return RunOutcome(results, rows, costs_of(costs, cases, answers, spent, generations.earlier, catalog.size_bytes()))
 
 
 def _scored(
@@ -170,7 +170,7 @@ def _scored(
 
 def _results(
     plan: Plan,
-    catalog: Catalog,
+    catalog: Index,
     runtime: str,
     problems: Sequence[str],
     rows: Sequence[CaseRow],
@@ -212,7 +212,7 @@ def _results(
     )
 
 
-def _data_card(plan: Plan, catalog: Catalog, runtime: str, problems: Sequence[str], cases: Sequence[Case]) -> DataCard:
+def _data_card(plan: Plan, catalog: Index, runtime: str, problems: Sequence[str], cases: Sequence[Case]) -> DataCard:
     drafts = sum(DRAFT in case.tags for case in cases)
     unconfirmed = [f"{drafts} cases are drafts that nobody has confirmed"] if drafts else []
     uncertain = [
@@ -231,11 +231,11 @@ def _data_card(plan: Plan, catalog: Catalog, runtime: str, problems: Sequence[st
         problems=(*problems, *unconfirmed, *uncertain),
         held_out={adapter: len(some) for adapter, some in unseen.items()},
         leaks={adapter: tuple(leaks(some, plan.pairs[adapter])) for adapter, some in unseen.items()},
-        corpus=catalog.folder.name,
+        corpus=catalog.name,
         corpus_documents=sum(file.document_id is not None for file in catalog.files()),
         corpus_chunks=catalog.counts().chunks,
         environment={"engine": runtime, **environment()},
-        weak_evidence=str(calibration_of(catalog.folder, made_with.fingerprint)) if made_with else "",
+        weak_evidence=str(calibration_of(catalog, made_with.fingerprint)) if made_with else "",
     )
 
 
@@ -282,7 +282,7 @@ def costs_of(
     answers: Mapping[str, Sequence[TimedAnswer]],
     seconds: float,
     cached: int,
-    index: Path,
+    index_bytes: int,
 ) -> Costs:
     """The costs of a run, as of now."""
     return Costs(
@@ -290,7 +290,7 @@ def costs_of(
         seconds=seconds,
         cached_answers=cached,
         peak_memory_bytes=_peak_memory(),
-        index_bytes=size_of(index),
+        index_bytes=index_bytes,
         processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         systems=systems,
         timings={

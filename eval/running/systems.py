@@ -119,7 +119,7 @@ def ask_with(system: System, shared: Setting) -> Ask:
     answering = shared.settings.answer.model_copy(update=changes)
     settings = shared.settings.model_copy(update={"answer": answering})
     service = Service(shared.workspace, settings, retriever.embedder, lambda: engine)
-    model = ServedModel(retriever.catalog.folder.name, system.adapter)
+    model = ServedModel(retriever.catalog.name, system.adapter)
 
     def ask(case: Case) -> Answer:
         searching = retriever

@@ -21,6 +21,7 @@ from assistant.engines import Engine
 from assistant.errors import PairsError, UsageError
 from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever
+from assistant.store.catalog import written_here
 from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
 from ingest.pairs.bundled import general_pairs, reading_pairs
@@ -63,15 +64,15 @@ def make_pairs(
         raise UsageError(f"There is no folder {explain.absolute().parent}.", "Make it, or write elsewhere.")
     drops = Drops()
     with write_lock(file.parent):
-        catalog = retriever.catalog
+        catalog = written_here(retriever.catalog)
         taught = read_taught(settings.pairs, strict, corrections)
         recipe = recipe_of(settings)
         if recipe["teacher"] and settings.pairs.retold:  # what it tells again changes with the examples
             recipe["voice"] = digest_of(repr(taught.voice))
         earlier = read_header(file) if file.exists() else None
-        if earlier and earlier.corpus != catalog.folder.name:  # what people changed in it would be lost
+        if earlier and earlier.corpus != catalog.name:  # what people changed in it would be lost
             raise UsageError(
-                f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{catalog.folder.name}'.",
+                f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{catalog.name}'.",
                 f"Name another set with --name, or move {file} elsewhere.",
             )
         corpus = read_corpus(catalog, settings.pairs, splits_before(file, recipe, hashes_of(catalog)))

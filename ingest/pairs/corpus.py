@@ -16,7 +16,8 @@ from itertools import combinations
 from assistant.artifacts.pairs import Split
 from assistant.config import PairsSettings
 from assistant.errors import UsageError
-from assistant.store.catalog import Catalog, StoredChunk
+from assistant.store.catalog import Catalog
+from assistant.store.index import StoredChunk
 from ingest.pairs.candidates import number_of, share_of
 
 _SHINGLE_WORDS = 5  # shorter sequences are phrases of everybody, longer ones break at each edited word
@@ -73,10 +74,10 @@ def read_corpus(catalog: Catalog, settings: PairsSettings, before: Mapping[str, 
         for pattern in settings.hold_out:
             if not any(fnmatchcase(path, pattern) for family in related for path in family.documents):
                 raise UsageError(
-                    f"No document of '{catalog.folder.name}' fits --hold-out {pattern!r}.", "See: assistant documents"
+                    f"No document of '{catalog.name}' fits --hold-out {pattern!r}.", "See: assistant documents"
                 )
         return Corpus(
-            name=catalog.folder.name,
+            name=catalog.name,
             generation=catalog.generation(),
             chunks=chunks,
             hashes=hashes_of(catalog),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.artifacts.pairs import Split
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.lexicon import vocabulary
 from assistant.text.printing import with_marker
 from assistant.text.sentences import sentence_spans

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from assistant.artifacts.pairs import SPLITS, Pair, Split
 from assistant.config import PairsSettings, Settings
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.words import text_in
 from ingest.pairs.bundled import foreign_questions
 from ingest.pairs.candidates import CandidatePair, Drops, identified, number_of

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.types import Message
 from ingest.pairs.candidates import CandidatePair, Drops, number_of, wordings
 from ingest.pairs.evidence_lists import folded

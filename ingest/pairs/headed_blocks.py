@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.sentences import sentence_spans
 from assistant.types import HEADING_SEPARATOR, Mark, StoredBlock
 

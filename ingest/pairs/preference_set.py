@@ -38,7 +38,8 @@ from assistant.artifacts.pairs import (
 from assistant.config import Settings
 from assistant.errors import PairsError, UsageError
 from assistant.feedback.lessons import grounded, preferences
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import written_here
+from assistant.store.index import Index
 from assistant.text.printing import CITATION, with_marker
 from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
@@ -55,7 +56,7 @@ _TRIES = 5
 
 def make_preferences(
     workspace: Workspace,
-    catalog: Catalog,
+    index: Index,
     settings: Settings,
     file: Path,
     sets: Sequence[Path],
@@ -70,6 +71,7 @@ def make_preferences(
     started = time.perf_counter()
     if file.exists() and not holds_preferences(file):
         raise UsageError(f"{file} holds pairs that are no preferences.", "Name another set with --name.")
+    catalog = written_here(index)
     seed, hashes = settings.pairs.seed, hashes_of(catalog)
     said = {(chunk.document, chunk.text) for chunk in catalog.live_chunks()}
     with write_lock(file.parent):
@@ -84,7 +86,7 @@ def make_preferences(
         kept = [one for one in once.values() if one.documents <= hashes.keys()]
         dropped["a document was removed"] += len(once) - len(kept)
         header = PairsHeader(
-            corpus=catalog.folder.name,
+            corpus=catalog.name,
             generation=catalog.generation(),
             generator="",
             seed=seed,
@@ -98,7 +100,7 @@ def make_preferences(
         if not kept:
             told = ", ".join(f"{count} {reason}" for reason, count in header.dropped.items())
             raise PairsError(
-                f"There are no preferences about '{catalog.folder.name}': {told or 'nobody has said anything yet'}.",
+                f"There are no preferences about '{catalog.name}': {told or 'nobody has said anything yet'}.",
                 "Make pairs first (assistant pairs), or compare answers in the app.",
             )
         write_pairs(file, kept, header)

@@ -26,7 +26,7 @@ from functools import cached_property, partial
 from itertools import count, islice
 
 from assistant.config import PairsSettings
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.languages import LANGUAGES, data
 from assistant.text.lexicon import forms, no_subject
 from assistant.text.names import Name, listed_names, names

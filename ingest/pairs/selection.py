@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 
 from assistant.config import PairsSettings
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.lexicon import vocabulary, whole_words
 from assistant.text.words import content_stems, may_be_in, stems
 from assistant.types import Evidence

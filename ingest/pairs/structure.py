@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.lexicon import own, vocabulary, whole_words
 from assistant.text.words import content_stems, stems
 from ingest.pairs.candidates import ANY_WORDS, CandidatePair, number_of, one_of, pattern_of, wordings, words_of

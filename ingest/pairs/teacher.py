@@ -35,7 +35,7 @@ from assistant.engines.thinking import answer_in
 from assistant.errors import ModelError, PairsError, one_line
 from assistant.models.catalogue import entry_of
 from assistant.models.servers import seconds_to_wait
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.types import Message
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import make_file

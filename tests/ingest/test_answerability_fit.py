@@ -1,5 +1,6 @@
 """A corpus learns by itself when its evidence is too weak; nobody labels anything, and a small corpus is enough."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.artifacts.calibration import (
-    CALIBRATION_FILE,
     PRIOR,
     Calibration,
     calibration_of,
@@ -19,12 +19,18 @@ from assistant.artifacts.calibration import (
 )
 from assistant.config import Settings
 from assistant.refusal.answerability import FEATURES
+from assistant.store.catalog import CALIBRATION_FILE, Catalog
 from assistant.workspace import Workspace
 from ingest.answerability_fit import Examples, fit, fitted, operating_point, other_domains, reworded, without
 from ingest.pairs.candidates import CandidatePair
 from ingest.pipeline import ingest
 
 TOPICS = ("hail", "trips", "horses", "glass", "boats", "bicycles", "flood", "theft", "teeth", "luggage")
+
+
+def calibration_in(folder: Path) -> Calibration:
+    with closing(Catalog(folder)) as catalog:
+        return calibration_of(catalog, FakeEmbedder().fingerprint)
 
 
 def write_documents(folder: Path, topics: tuple[str, ...] = TOPICS) -> None:
@@ -67,7 +73,7 @@ def test_an_ingest_leaves_a_calibration_that_says_what_it_was_made_from(
 ) -> None:
     write_documents(docs)
     file = run(workspace, docs, settings)
-    made = calibration_of(file.parent, FakeEmbedder().fingerprint)
+    made = calibration_in(file.parent)
     assert made != PRIOR and made.answerable > 5 and made.unanswerable > 5
     assert len(made.documents) == len(TOPICS)
     assert 0 < made.threshold < 1 and "precision" in str(made)
@@ -113,7 +119,7 @@ def test_three_documents_are_enough_and_none_is_no_mistake(
     run(workspace, docs, settings)
     write_documents(docs, TOPICS[:3])
     file = run(workspace, docs, settings)
-    made = calibration_of(file.parent, FakeEmbedder().fingerprint)
+    made = calibration_in(file.parent)
     assert np.abs(np.subtract(made.weights, PRIOR.weights)).max() < 1.0
 
 

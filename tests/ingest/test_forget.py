@@ -13,7 +13,7 @@ from assistant.config import Settings
 from assistant.errors import IngestError, UsageError, WorkspaceBusy
 from assistant.retrieval.retriever import Retriever
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
-from ingest.pipeline import forget
+from ingest.forgetting import forget
 
 
 @pytest.fixture

@@ -25,9 +25,8 @@ import pytest
 from fakes import FakeEmbedder
 from fulltext import held_in
 
-from assistant.artifacts.calibration import CALIBRATION_FILE
 from assistant.config import Settings
-from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.catalog import CALIBRATION_FILE, CATALOG_FILE, Catalog
 from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.text.words import query_terms
 from assistant.workspace import DEFAULT_CORPUS, Workspace

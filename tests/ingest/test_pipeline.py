@@ -20,11 +20,13 @@ from assistant.config import Settings
 from assistant.doctor import _corpus
 from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
 from assistant.retrieval.embedder import Embedder
-from assistant.store import catalog as catalog_module
-from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
+from assistant.store import index as index_module
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
+from ingest.forgetting import forget
 from ingest.worker import ReadResult, Recipe, Task, read_all
 
 BROKEN_PDF = b"%PDF-1.7 nothing of the kind"
@@ -560,9 +562,9 @@ def test_what_another_version_has_read_answers_as_before_until_all_is_read_anew(
     fill(docs, "a.md", "b.md")
     fill(tmp_path / "more", "c.md")
     bench.ingest(docs, tmp_path / "more")
-    for module in (pipeline, catalog_module):
+    for module in (pipeline, index_module):
         monkeypatch.setattr(module, "READERS", "6.4")
-    pipeline.forget(bench.workspace, DEFAULT_CORPUS, [tmp_path / "more"])
+    forget(bench.workspace, DEFAULT_CORPUS, [tmp_path / "more"])
     assert bench.found("a.md")[0].document == "a.md"
     with bench.catalog() as catalog:
         live, before = catalog.identity(), catalog.document_ids()
@@ -587,7 +589,7 @@ def test_what_another_version_has_read_stays_where_its_folder_is_not_mounted(
 ) -> None:
     fill(docs, "a.md", "b.md")
     bench.ingest(docs)
-    for module in (pipeline, catalog_module):
+    for module in (pipeline, index_module):
         monkeypatch.setattr(module, "READERS", "6.4")
     docs.rename(docs.with_name("away"))
     with pytest.raises(IngestError, match="2 of 2 files are gone"):
@@ -658,8 +660,8 @@ def test_a_damaged_catalog_is_told_with_the_remedy(bench: Bench, docs: Path, tab
     bench.ingest(docs)
     with bench.catalog() as catalog:
         select = "SELECT rootpage FROM sqlite_master WHERE name = ?"
-        (page,) = catalog._connection.execute(select, (table,)).fetchone()
-        (size,) = catalog._connection.execute("PRAGMA page_size").fetchone()
+        (page,) = catalog.connection.execute(select, (table,)).fetchone()
+        (size,) = catalog.connection.execute("PRAGMA page_size").fetchone()
     file = bench.workspace.corpus(DEFAULT_CORPUS) / CATALOG_FILE
     with file.open("r+b") as stream:
         stream.seek((page - 1) * size)

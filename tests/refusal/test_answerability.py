@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.artifacts.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
+from assistant.artifacts.calibration import PRIOR, calibration_of, write_calibration
 from assistant.config import Settings
 from assistant.refusal.answerability import (
     FEATURES,
@@ -22,7 +22,7 @@ from assistant.refusal.answerability import (
     unknown_names,
 )
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import CALIBRATION_FILE, Catalog, written_here
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -165,17 +165,17 @@ def test_words_of_one_family_count_in_part(retriever: Retriever) -> None:
 
 
 def test_a_calibration_is_used_only_with_its_own_embedder(retriever: Retriever) -> None:
-    folder, fingerprint = retriever.catalog.folder, retriever.embedder.fingerprint
-    assert calibration_of(folder, fingerprint).embedder == fingerprint
-    assert calibration_of(folder, "another") == PRIOR
+    fingerprint = retriever.embedder.fingerprint
+    assert calibration_of(retriever.catalog, fingerprint).embedder == fingerprint
+    assert calibration_of(retriever.catalog, "another") == PRIOR
 
 
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"weights": [1.0], "threshold": 0.5}', '{"weights": "all", "threshold": 2}', "\x00" * 9]
 )
 def test_a_damaged_calibration_gives_way_to_the_prior(retriever: Retriever, settings: Settings, content: str) -> None:
-    (retriever.catalog.folder / CALIBRATION_FILE).write_text(content)
-    assert calibration_of(retriever.catalog.folder, retriever.embedder.fingerprint) == PRIOR
+    (written_here(retriever.catalog).folder / CALIBRATION_FILE).write_text(content)
+    assert calibration_of(retriever.catalog, retriever.embedder.fingerprint) == PRIOR
     question = "How long may a trip last?"
     assert judge(question, retriever.search(question, 4), retriever, settings.answer).answerable
 
@@ -183,5 +183,5 @@ def test_a_damaged_calibration_gives_way_to_the_prior(retriever: Retriever, sett
 def test_a_new_calibration_counts_at_once(retriever: Retriever, settings: Settings) -> None:
     question, fingerprint = "How long may a trip last?", retriever.embedder.fingerprint
     found = retriever.search(question, 4)
-    write_calibration(retriever.catalog.folder, replace(PRIOR, embedder=fingerprint, threshold=0.999999))
+    write_calibration(written_here(retriever.catalog).folder, replace(PRIOR, embedder=fingerprint, threshold=0.999999))
     assert not judge(question, found, retriever, settings.answer).answerable

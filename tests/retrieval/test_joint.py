@@ -73,7 +73,7 @@ def test_corpora_of_different_embedders_are_not_mixed(service: Service) -> None:
     with service.retriever("cars") as cars, service.retriever("pets") as pets:
         pets.search("hail")
         other = Retriever(pets.catalog, FakeEmbedder(), pets.settings, service.settings.device)
-        other._current_index()
+        other.search("hail")
         other.embedder = FakeEmbedder("other")
         with pytest.raises(UsageError, match="different embedders"):
             JointRetriever([cars, other]).search("hail")

@@ -21,7 +21,8 @@ from assistant.grounding.quoting import Places
 from assistant.retrieval.retriever import Retriever
 from assistant.store import blocks
 from assistant.store.blocks import blocks_in, items_in, stored_blocks
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import CorpusIdentity
 from assistant.types import BLOCK_SEPARATOR, Block, Document, StoredBlock
 
 OLD = Path(__file__).parents[1] / "data" / "workspace_79cfcfc" / "corpora" / "default"

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from assistant.errors import CatalogVersionError, WorkspaceError
 from assistant.store import sql
-from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.index import CorpusIdentity
 from assistant.store.sql import FileRow
 from assistant.store.vectors import open_index
 from assistant.text.words import query_terms
@@ -81,7 +82,7 @@ def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, mo
     for _ in range(2):  # once is enough
         newer = Catalog(catalog.folder)
         assert [row.path for row in newer.files()] == ["a.md"]
-        assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
+        assert newer.connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
         newer.close()
 
 
@@ -113,7 +114,7 @@ def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: p
         patched.setattr(sql, "MIGRATIONS", (*sql.MIGRATIONS, broken))
         with pytest.raises(WorkspaceError, match="nowhere"):
             Catalog(catalog.folder)
-    assert catalog._connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
+    assert catalog.connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
     Catalog(catalog.folder).close()
 
 
@@ -173,7 +174,7 @@ os.setuid(65534)
 catalog = Catalog(Path(sys.argv[1]))
 with catalog.snapshot():
     index = open_index(catalog, catalog.generation())
-    print(len(index), len(catalog.match(["fire"], 5, catalog.chunk_ids(Filter(folder="*")))))
+    print(len(index), len(catalog.match(["fire"], 5, Filter(folder="*"))))
 """
 
 
@@ -301,8 +302,8 @@ def test_better_matches_come_first_with_higher_scores(catalog: Catalog) -> None:
 
 def test_match_stays_within_the_filter(catalog: Catalog) -> None:
     publish(catalog, {"a.md": "Fire one.", "b.md": "Fire two.", "sub/c.md": "Fire three."})
-    assert texts_of(catalog, catalog.match(["fire"], 5, catalog.chunk_ids(Filter(folder="sub/*")))) == ["Fire three."]
-    assert catalog.match(["fire"], 5, catalog.chunk_ids(Filter(folder="other/*"))) == []
+    assert texts_of(catalog, catalog.match(["fire"], 5, Filter(folder="sub/*"))) == ["Fire three."]
+    assert catalog.match(["fire"], 5, Filter(folder="other/*")) == []
     assert len(catalog.match(["fire"], 5)) == 3
 
 
@@ -404,7 +405,7 @@ def test_a_filter_finds_what_is_left_of_a_search_without_one(catalog: Catalog, o
     allowed = catalog.chunk_ids(only)
     for query in (["word1"], ["word2", "word30", "word7"], ["nothing"]):
         everything = catalog.match(query, 1000)
-        assert catalog.match(query, 1000, allowed) == [row for row in everything if row[0] in allowed]
+        assert catalog.match(query, 1000, only) == [row for row in everything if row[0] in allowed]
     assert catalog.holds(only)
     assert not catalog.holds(Filter(folder="elsewhere/*"))
 
@@ -416,7 +417,7 @@ def test_a_filter_costs_no_search_for_each_chunk_it_lets_through(catalog: Catalo
     def cost(only: Filter | None) -> float:
         def once() -> float:
             began = time.process_time()
-            catalog.match(query, 10, catalog.chunk_ids(only) if only else None)
+            catalog.match(query, 10, only)
             return time.process_time() - began
 
         return min(once() for _ in range(5))

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import lexical
-from assistant.store.catalog import Catalog, CorpusIdentity
+from assistant.store.catalog import Catalog
+from assistant.store.index import CorpusIdentity
+from assistant.store.lexical import LexicalIndex
 from assistant.store.sql import FileRow
 from assistant.text.words import stems, terms
 from assistant.types import Block, Chunk, Document
@@ -92,8 +94,10 @@ def test_scores_are_those_of_fts5_whatever_came_and_went(
                 sorted(wanted.values(), reverse=True)[:limit], rel=1e-5
             )
             among = sorted(wanted)[::2]
-            assert {one for one, _ in catalog.match(asked, 1_000, among, phrases)} == set(among)
-            held = held_in(catalog._connection)
+            assert {one for one, _ in LexicalIndex(catalog.connection).search(asked, phrases, 1_000, among)} == set(
+                among
+            )
+            held = held_in(catalog.connection)
             assert held.keys() == {chunk.id for chunk in catalog.live_chunks()}
 
 
@@ -128,24 +132,24 @@ def test_segments_stay_few_and_a_changed_document_writes_little(catalog: Catalog
     for number in range(30):
         publish(catalog, [[("", f"changed {number}")]], [file for file in catalog.files() if file.path == f"{number}"])
         counted = "SELECT sum(length(lengths)) / 2 FROM segments WHERE id > 1"
-        written.append(catalog._connection.execute(counted).fetchone()[0])
-        assert catalog._connection.execute("SELECT count(*) FROM segments").fetchone()[0] <= 7
+        written.append(catalog.connection.execute(counted).fetchone()[0])
+        assert catalog.connection.execute("SELECT count(*) FROM segments").fetchone()[0] <= 7
     assert max(written) == 30, "the crowd is not written again for a few of it"
     publish(catalog, [], catalog.files()[:-10])
-    (there,) = catalog._connection.execute("SELECT sum(length(lengths)) / 2 FROM segments").fetchone()
-    assert there <= 3 * len(held_in(catalog._connection)), "what is mostly gone is written anew"
+    (there,) = catalog.connection.execute("SELECT sum(length(lengths)) / 2 FROM segments").fetchone()
+    assert there <= 3 * len(held_in(catalog.connection)), "what is mostly gone is written anew"
 
 
 def test_a_term_counts_at_most_255_times_and_a_chunk_without_any_is_live(catalog: Catalog) -> None:
     publish(catalog, [[("", "hail " * 300), ("", "..."), ("", "fire")]])
     assert catalog.match(["hail"], 5)[0][0] == 1
     assert catalog.match([], 5, phrases=["hail hail"])[0][0] == 1
-    assert len(held_in(catalog._connection)) == catalog.counts().chunks == 3
+    assert len(held_in(catalog.connection)) == catalog.counts().chunks == 3
 
 
 @pytest.mark.parametrize("damage", [b"\xff" * 6, b"12345"])
 def test_damaged_postings_are_told_with_the_remedy(catalog: Catalog, damage: bytes) -> None:
     publish(catalog, [[("", "hail"), ("", "fire")]])
-    catalog._connection.execute("UPDATE postings SET chunks = ? WHERE term = 'hail'", (damage,))
+    catalog.connection.execute("UPDATE postings SET chunks = ? WHERE term = 'hail'", (damage,))
     with pytest.raises(WorkspaceError, match="ingest again"), catalog.snapshot():
         catalog.match(["hail"], 5)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, CorpusIdentity
+from assistant.store.catalog import Catalog
+from assistant.store.index import CorpusIdentity
 from assistant.store.sql import FileRow
 from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.types import Block, Chunk, Document, Vectors
@@ -333,8 +334,8 @@ def change(catalog: Catalog, added: list[FileRow], removed: list[FileRow], embed
 
 def assert_counted(catalog: Catalog) -> None:
     """What is kept is what would be counted."""
-    run, counts = catalog._connection.execute, catalog.counts()
-    held = held_in(catalog._connection)
+    run, counts = catalog.connection.execute, catalog.counts()
+    held = held_in(catalog.connection)
     assert counts.chunks == len(held)
     windows = run("SELECT chunk_id, count(*) FROM windows GROUP BY chunk_id")
     assert counts.windows == sum(count for chunk, count in windows if chunk in held)
@@ -346,8 +347,8 @@ def assert_counted(catalog: Catalog) -> None:
 def exact(catalog: Catalog, question: Vectors) -> dict[int, float]:
     """The cosine of the nearest window of each live chunk, by brute force."""
     found: dict[int, float] = {}
-    live = held_in(catalog._connection)
-    for chunk, raw in catalog._connection.execute("SELECT chunk_id, vector FROM windows"):
+    live = held_in(catalog.connection)
+    for chunk, raw in catalog.connection.execute("SELECT chunk_id, vector FROM windows"):
         if chunk in live:
             score = float(np.frombuffer(raw, np.float16).astype(np.float64) @ question)
             found[chunk] = max(found.get(chunk, -2.0), score)

@@ -168,7 +168,7 @@ def test_what_another_version_has_read_is_read_anew_in_turn_after_a_start(
     context = app_context(served, LoadedEngine(ANSWER))
     with TestClient(create_app(context), base_url=LOCAL):
         assert context.jobs.newest("ingest") is None
-    monkeypatch.setattr("assistant.store.catalog.READERS", "6.4")
+    monkeypatch.setattr("assistant.store.index.READERS", "6.4")
     with TestClient(create_app(context), base_url=LOCAL):
         since = time.monotonic()
         while len(context.jobs.all("ingest")) < 2:

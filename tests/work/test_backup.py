@@ -17,7 +17,7 @@ from fakes import FakeEmbedder
 
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError, WorkspaceError
-from assistant.service import open_corpus
+from assistant.store.catalog import Catalog
 from assistant.work import backup as module
 from assistant.work.backup import back_up, restore
 from assistant.workspace import Workspace, folder_beside
@@ -57,7 +57,7 @@ def test_what_is_restored_is_what_was_there(used: Workspace, tmp_path: Path) -> 
     again = Workspace(tmp_path / "again")
     assert restore(tmp_path / "out" / "backup.tar.gz", again) == made
     assert (again.adapter("house") / "card.json").read_text() == "{}"
-    with closing(open_corpus(used, "default")) as before, closing(open_corpus(again, "default")) as after:
+    with closing(Catalog(used.corpus("default"))) as before, closing(Catalog(again.corpus("default"))) as after:
         assert after.generation() == before.generation() and after.files() == before.files()
         assert [*after.live_chunks()] == [*before.live_chunks()] and not after.damage()
     assert {one.stat().st_mode & 0o77 for one in [again.root, *again.root.rglob("*"), tmp_path / "out"]} == {0}

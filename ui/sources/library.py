@@ -7,6 +7,7 @@ from pathlib import Path
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.store.sql import file_location
 from assistant.types import Filter, StoredBlock
 from assistant.workspace import Workspace
@@ -77,13 +78,13 @@ class Library:
                 return document
         raise UsageError("There is no such document.", "Ask again: the documents have changed.")
 
-    def _opened(self, corpus: str, user: str) -> Catalog:
+    def _opened(self, corpus: str, user: str) -> Index:
         """Raises UsageError for a corpus that there is not, or not for ``user``."""
         folder = self._conversations.corpus(user, corpus)
         return Catalog(folder) if folder else open_corpus(self._workspace, corpus)
 
 
-def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int | None = None) -> list[SourceDocument]:
+def _documents(catalog: Index, corpus: str, path: str | None = None, id_: int | None = None) -> list[SourceDocument]:
     """The documents with a path, or with an id. One that lies in two folders is there twice."""
     return [
         SourceDocument(
@@ -102,9 +103,9 @@ def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int 
     ]
 
 
-def _heading(catalog: Catalog, document: SourceDocument, start: int) -> tuple[str, str]:
+def _heading(catalog: Index, document: SourceDocument, start: int) -> tuple[str, str]:
     """Heading path, and the place that is no page, of the chunk at an offset."""
-    for chunk in catalog.chunks(catalog.chunk_ids(Filter(documents=(document.path,)))).values():
+    for chunk in catalog.chunks_in(Filter(documents=(document.path,))):
         if chunk.document_id == document.id and chunk.start <= start < chunk.end:
             return chunk.heading, chunk.place
     return "", ""

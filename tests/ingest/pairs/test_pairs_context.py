@@ -8,7 +8,7 @@ from samples import evidence
 
 from assistant.artifacts.pairs import Source
 from assistant.config import PairsSettings
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import Searched, Workbench, evidence_list

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.store.blocks import blocks_in
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.types import StoredBlock
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import folded

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from assistant.artifacts.pairs import LEAKS, Pair, leaking, leaks
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.types import Passage
 from ingest.pairs.corpus import Family, deal, families, superseded
 

@@ -9,7 +9,7 @@ from samples import evidence_of
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.grounding.grounder import ground
-from assistant.store.catalog import StoredChunk
+from assistant.store.index import StoredChunk
 from assistant.text.names import listed_names
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import EvidenceList, passage_of

@@ -12,14 +12,12 @@ from collections.abc import AsyncGenerator, Hashable, Iterable, Iterator, Sequen
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from assistant.errors import AssistantError, QuestionTooLongError, UsageError, WorkspaceError
 from assistant.service import Query, ServedModel, open_corpus
-from assistant.store.catalog import Catalog
 from assistant.text.languages import LANGUAGES, Language
 from assistant.text.words import stems
 from assistant.types import HEADING_SEPARATOR, Answer, Filter, Message
@@ -333,16 +331,16 @@ def like_questions(workspace: Workspace, corpus: str, asked: str, most: int = 3)
 def questions_of(workspace: Workspace, corpus: str) -> tuple[Suggestion, ...]:
     """All questions of a corpus, as of its last ingest."""
     with closing(open_corpus(workspace, corpus)) as catalog:
-        return _questions(workspace.corpus(corpus), catalog.file, catalog.generation())
+        return _questions(workspace.whole, corpus, catalog.file, catalog.generation())
 
 
 @lru_cache(maxsize=32)
-def _questions(folder: Path, file: Hashable, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001
-    """Of a catalog as it is; one that came to its place, and a new generation, have other questions."""
-    with closing(Catalog(folder)) as catalog:
+def _questions(workspace: Workspace, corpus: str, file: Hashable, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001
+    """Of a corpus as it is; one that came to its place, and a new generation, have other questions."""
+    with closing(open_corpus(workspace, corpus)) as catalog, catalog.snapshot():
         found: list[tuple[str, str, str, str]] = []  # (heading, title, document, language), once each
         seen: set[tuple[str, str]] = set()
-        for chunk in catalog.chunks(catalog.chunk_ids(Filter())[:_MOST_CHUNKS]).values():
+        for chunk in catalog.chunks_in(Filter(), _MOST_CHUNKS):
             heading = chunk.heading.rpartition(HEADING_SEPARATOR)[2].strip()
             if _SHORTEST <= len(heading) <= _LONGEST and (chunk.document, heading) not in seen:
                 seen.add((chunk.document, heading))

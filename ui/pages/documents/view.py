@@ -12,7 +12,7 @@ from markupsafe import Markup
 from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
-from assistant.store.catalog import DocumentSummary
+from assistant.store.index import DocumentSummary
 from assistant.store.sql import file_location
 from assistant.types import Filter
 from assistant.work.progress import Progress
@@ -107,8 +107,8 @@ def preview(workspace: Workspace, corpus: str, key: str) -> Preview:
     if row.summary is None:
         return Preview(row, (), 0)
     with closing(open_corpus(workspace, corpus)) as catalog, catalog.snapshot():
-        ids = catalog.chunk_ids(Filter(documents=(row.path,)))
-        own = (chunk for chunk in catalog.chunks(ids).values() if chunk.document_id == row.summary.id)
+        chunks = catalog.chunks_in(Filter(documents=(row.path,)))
+        own = (chunk for chunk in chunks if chunk.document_id == row.summary.id)
         shown: list[PreviewPassage] = []
         left_out = room = 0
         for chunk in sorted(own, key=lambda chunk: chunk.start):

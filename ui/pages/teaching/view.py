@@ -26,7 +26,7 @@ from assistant.feedback.database import (
 )
 from assistant.feedback.lineage import Uptake
 from assistant.service import open_corpus
-from assistant.store.catalog import Catalog
+from assistant.store.index import Index
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
@@ -64,7 +64,7 @@ def taught(
     context.feedback.add(user.name, corpus, answer, versions, judgement, hashes, history)
 
 
-def _hashes(answer: Answer, catalog: Catalog) -> dict[str, str]:
+def _hashes(answer: Answer, catalog: Index) -> dict[str, str]:
     """Content hashes of the documents that an answer was shown passages of."""
     return {file.path: file.hash for hit in answer.hits for file in catalog.files(path=hit.document)}
 
