@@ -189,7 +189,7 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
         hosts = Hosts("ui", context.settings.ui, is_open=tokens.is_open)
         app.mount(API, api.create_app(context.service, tokens, hosts))
     beside = [API] if tokens and not tokens.is_open else []
-    kept = partial(record, context.settings, context.workspace.root)
+    kept = partial(record, context.settings, context.workspace)
     provider = provider_of(context.settings)
     guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept, provider=provider)
     app.add_middleware(Measured, metrics=metrics, known=_COUNTED)

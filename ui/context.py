@@ -65,7 +65,7 @@ class AppContext:
     @property
     def feedback(self) -> FeedbackStore:
         """What people say about answers."""
-        return FeedbackStore(self.workspace.root, self.workspace.shows)
+        return FeedbackStore(self.workspace.root, self.workspace.shows, self.workspace.state)
 
     @property
     def jobs(self) -> Jobs:
@@ -74,7 +74,7 @@ class AppContext:
 
     def record(self, user: User, action: str, about: str = "", **details: Any) -> None:
         """Keep in the audit log what someone does."""
-        record(self.settings, self.workspace.root, user.name, action, about, **details)
+        record(self.settings, self.workspace, user.name, action, about, **details)
 
     @property
     def permissions(self) -> Permissions:
@@ -92,14 +92,14 @@ class AppContext:
         """As ``user`` sees it, by the rights as they are now; None is nobody."""
         user = user or NOBODY
         permissions = Permissions(self.workspace.whole, self.rights.rights(), user)
-        workspace = Workspace(self.workspace.root, permissions.may_read)
+        workspace = replace(self.workspace, shows=permissions.may_read)
         service = self.service.within(workspace)
         return replace(
             self,
             user=user,
             workspace=workspace,
             service=service,
-            conversations=Conversations(workspace.root, workspace.shows),
+            conversations=Conversations(workspace.root, workspace.shows, workspace.state),
             library=Library(workspace),
             answering=self.answering.of(service),
         )
@@ -188,7 +188,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         service=service,
         people=people_of(workspace, settings.ui, has_provider=bool(settings.oidc.issuer)),
         rights=RightsFile(workspace),
-        conversations=Conversations(workspace.root),
+        conversations=Conversations(workspace.root, state=workspace.state),
         library=Library(workspace),
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=AnswerQueue(service),

@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -208,7 +208,7 @@ class Permissions:
         own = kind != "workspace" and self.rights.may_read(self.user, kind, name)
         if kind == "cases" and not name.endswith(_CASES_OF):
             # All documents that cases name have to be in corpora that they may read: nothing else says whose they are.
-            seen = Workspace(self.workspace.root, self.may_read)
+            seen = replace(self.workspace, shows=self.may_read)
             known = {one.path for one in known_documents(seen, seen.corpus_names())}
             return own and gold_documents(path_of(self.workspace, kind, name)) <= known
         # Looked up in any case: how long a refusal takes must not tell that there is something to refuse.

@@ -74,10 +74,11 @@ def audit_log(workspace: Workspace) -> "AuditLog":
     """The audit log of a workspace, as its settings have it kept."""
     from assistant.artifacts.audit import AuditLog
 
-    kept = Settings().audit
+    settings = Settings()
     with suppress(ConfigError):  # which the command itself tells
-        kept = config.load(workspace.config_file)[0].audit
-    return AuditLog(workspace.root, kept.keep_days, with_questions=kept.questions)
+        settings = config.load(workspace.config_file)[0]
+    kept, state = settings.audit, config.stated(workspace, settings).state
+    return AuditLog(workspace.root, kept.keep_days, state, with_questions=kept.questions)
 
 
 def workspace_option(command: Command) -> Command:
@@ -123,7 +124,7 @@ def workspace_options(command: Command) -> Command:
     @_same_name(command)
     def with_settings(*args: Any, workspace: Workspace, assignments: tuple[str, ...], **kwargs: Any) -> Any:
         settings, _ = config.load(workspace.config_file, assignments=assignments)
-        return command(*args, workspace=workspace, settings=settings, **kwargs)
+        return command(*args, workspace=config.stated(workspace, settings), settings=settings, **kwargs)
 
     return assignment_options(with_settings)  # type: ignore[return-value]
 

@@ -341,7 +341,7 @@ def list_audit(since: str, until: str, user: str, action: str, last: int, worksp
     for line in lines:
         details = json.dumps(line.details, ensure_ascii=False) if line.details else ""
         click.echo(visible(f"{line.at}  {line.user:16} {line.action:16} {line.about:16} {details}".rstrip()))
-    click.echo(f"{counted(len(lines), 'line')} of {audit.file}.", err=True)
+    click.echo(f"{counted(len(lines), 'line')} of {audit.database.place}.", err=True)
 
 
 @audit_command.command("export", epilog="Example: assistant audit export november.jsonl --since 2026-11-01")

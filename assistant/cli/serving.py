@@ -58,6 +58,7 @@ def ui_command(
     given = {"host": host, "port": port, "users_file": users_file}
     own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
     settings, origins = config.load(workspace.config_file, assignments=[*assignments, *own])
+    workspace = config.stated(workspace, settings)
     tokens = read_tokens(settings.serve, workspace) if with_api else None
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)

@@ -90,7 +90,7 @@ class Caller:
             sources = None if kind == "workspace" else made_from(whole, kind, name)
             return sources is not None and all(shows(*one) for one in sources)
 
-        return Workspace(workspace.root, shows)
+        return replace(workspace, shows=shows)
 
 
 @dataclass(frozen=True, slots=True)
