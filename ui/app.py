@@ -191,7 +191,16 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     beside = [API] if tokens and not tokens.is_open else []
     kept = partial(record, context.settings, context.workspace)
     provider = provider_of(context.settings)
-    guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept, provider=provider)
+    guard(
+        app,
+        context.settings.ui,
+        context.people,
+        context.arrivals,
+        *beside,
+        record=kept,
+        provider=provider,
+        state=context.workspace.state,
+    )
     app.add_middleware(Measured, metrics=metrics, known=_COUNTED)
     return app
 

@@ -23,8 +23,9 @@ from ui.conversations import Conversations
 from ui.jobs import EVERYTHING, Jobs, Kind, StartedJob, variables_of
 from ui.logs import follow, record, watch
 from ui.people import LOCAL, NOBODY, People, Role, User, people_of
-from ui.requests import RateLimit
+from ui.requests import RateLimit, rate_limit
 from ui.rights import WORDS, Permissions, RightsFile, made_from, path_of
+from ui.shared import SharedRateLimit
 from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -49,7 +50,7 @@ class AppContext:
     answering: AnswerQueue
     readings: ReadingPlaces
     """For files that someone brings into the chat."""
-    questions: RateLimit
+    questions: RateLimit | SharedRateLimit
     """How often one person may ask."""
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -193,5 +194,5 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=AnswerQueue(service),
         readings=ReadingPlaces(settings.ingest),
-        questions=RateLimit(settings.ui.questions_per_minute),
+        questions=rate_limit("questions", settings.ui.questions_per_minute, state=workspace.state),
     )

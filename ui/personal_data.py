@@ -31,6 +31,7 @@ from assistant.workspace import Workspace, replaced_atomically
 from ui.conversations import Conversations
 from ui.people import People, composed
 from ui.rights import RightsFile
+from ui.shared import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class PersonalData:
         lines = self._audit.forget(self.name, stranger)
         for database in (self._kept.database, self._feedback.database, self._audit.database):
             database.compact()  # or what was deleted could still be read from the file
+        if self._workspace.state is not None:
+            forget(self._workspace.state, self.name)
         if not (has_account or conversations or feedback or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
         return PersonalCounts(len(conversations), files, feedback, lines)

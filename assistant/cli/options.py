@@ -77,8 +77,10 @@ def audit_log(workspace: Workspace) -> "AuditLog":
     settings = Settings()
     with suppress(ConfigError):  # which the command itself tells
         settings = config.load(workspace.config_file)[0]
-    kept, state = settings.audit, config.stated(workspace, settings).state
-    return AuditLog(workspace.root, kept.keep_days, state, with_questions=kept.questions)
+    kept = settings.audit
+    return AuditLog(
+        workspace.root, kept.keep_days, config.stated(workspace, settings).state, with_questions=kept.questions
+    )
 
 
 def workspace_option(command: Command) -> Command:

@@ -197,7 +197,7 @@ def list_tokens(workspace: Workspace, settings: Settings, as_json: bool) -> None
             }
             for one in tokens
         ]
-        print_json({"file": str(file.file), "tokens": rows})
+        print_json({"file": file.place, "tokens": rows})
         return
     for one in tokens:
         corpora = "all corpora" if one.corpora is None else ", ".join(one.corpora)
@@ -205,7 +205,7 @@ def list_tokens(workspace: Workspace, settings: Settings, as_json: bool) -> None
         end = f"{'expired' if is_over else 'expires'} {one.expires:%Y-%m-%d %H:%M}" if one.expires else "never expires"
         used = f"last used {one.used:%Y-%m-%d %H:%M}" if one.used else "not used yet"
         click.echo(f"{one.name}  {one.scope}  {corpora}  created {one.created:%Y-%m-%d}  {end}  {used}")
-    click.echo(f"{len(tokens)} tokens in {file.file}; times are UTC." if tokens else "There is no token.")
+    click.echo(f"{len(tokens)} tokens in {file.place}; times are UTC." if tokens else "There is no token.")
 
 
 @tokens_command.command("revoke", epilog="Example: assistant tokens revoke crm")

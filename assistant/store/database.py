@@ -47,7 +47,6 @@ _BETWEEN_LOOKS = 3600.0
 _MOST_CONNECTIONS = 10
 """Of a process: each holds some 10 MB at the server."""
 _ATTEMPTS = 5
-_VALUE = "?"
 _LATER = "Try again in a moment."
 # From the SQL of SQLite, in which migrations are written.
 _IN_POSTGRES = {
@@ -145,7 +144,7 @@ class _PostgresRows(Rows):
 
 @lru_cache(256)
 def _translated(statement: str) -> bytes:
-    return statement.replace("%", "%%").replace(_VALUE, "%s").encode()
+    return statement.replace("%", "%%").replace("?", "%s").encode()
 
 
 def _kept(values: Sequence[object]) -> list[object]:
@@ -177,15 +176,23 @@ class Database:
         return self._state is not None or self._file.exists()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether a server keeps them."""
+        return self._state is not None
+
+    @property
     def place(self) -> str:
         """Where it is, for people."""
         return self._state.url if self._state else str(self._file)
 
     @contextmanager
-    def opened(self) -> Iterator[Rows]:
-        """A transaction. Raises WorkspaceError for a database that cannot be used, StateDown for a server away."""
+    def opened(self, *, is_lasting: bool = True) -> Iterator[Rows]:
+        """A transaction. Raises WorkspaceError for a database that cannot be used, StateDown for a server away.
+
+        One that is not ``is_lasting`` may be lost, or be there twice, when the server crashes; it is faster there.
+        """
         if self._state is not None:
-            with server_of(self._state).transaction(self._file.stem, self._versions) as rows:
+            with server_of(self._state).transaction(self._file.stem, self._versions, is_lasting) as rows:
                 yield rows
             return
         try:
@@ -261,20 +268,22 @@ class Server:
         """When the server was first missed, by the monotonic clock; 0 while it is there."""
 
     @contextmanager
-    def transaction(self, schema: str, versions: Sequence[str]) -> Iterator[Rows]:
+    def transaction(self, schema: str, versions: Sequence[str], is_lasting: bool = True) -> Iterator[Rows]:
         """All inside happens, or nothing. Raises Interrupted, StateDown, and WorkspaceError for what is refused."""
         if not self._places.acquire(timeout=_PATIENCE):
             raise StateDown("All connections to the database are in use.", _LATER)
         try:
-            connection = self._begun(schema)
-            rows = _PostgresRows(connection)
+            connection = self._begun(schema, is_lasting)
             try:
-                if is_new := time.monotonic() - self._ready.get(schema, -math.inf) > _BETWEEN_LOOKS:
-                    _bring_up_to_date(rows, connection, schema, versions)
-                yield rows
-                self._commit(connection, rows, schema)
-                if is_new:
+                if time.monotonic() - self._ready.get(schema, -math.inf) > _BETWEEN_LOOKS:
+                    # First, and kept by itself: others wait for it.
+                    _bring_up_to_date(_PostgresRows(connection), connection, schema, versions)
+                    connection.execute("COMMIT AND CHAIN")
+                    connection.execute(_scope(schema, is_lasting), prepare=False)
                     self._ready[schema] = time.monotonic()
+                rows = _PostgresRows(connection)
+                yield rows
+                self._commit(connection, schema if rows.has_written and is_lasting else "")
             except self._psycopg.Error as error:
                 self._give_back(connection)
                 if self._has_gone(connection, error):
@@ -289,21 +298,14 @@ class Server:
         finally:
             self._places.release()
 
-    def version(self) -> str:
-        """What the server calls itself. Raises StateDown and ConfigError."""
-        with self._connected() as connection:
-            return f"PostgreSQL {connection.info.parameter_status('server_version')}"
-
     def compact(self, schema: str) -> None:
         """Write the tables of a store anew, without what was deleted. Raises WorkspaceError."""
-        from psycopg import sql
-
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
         try:
             with self._connected() as connection:
-                tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
                 connection.execute("SET statement_timeout = 0")
                 for (table,) in connection.execute(tables, (schema,)).fetchall():
-                    connection.execute(sql.SQL("VACUUM (FULL) {}").format(sql.Identifier(schema, table)))
+                    connection.execute(f"VACUUM (FULL) {schema}.{table}".encode())
         except self._psycopg.Error as error:
             raise WorkspaceError(
                 f"{self._state.url} still holds what was deleted: {one_line(error)}.",
@@ -317,7 +319,7 @@ class Server:
         for connection in idle:
             connection.close()
 
-    def _begun(self, schema: str) -> "psycopg.Connection[Any]":
+    def _begun(self, schema: str, is_lasting: bool) -> "psycopg.Connection[Any]":
         """A connection with a transaction; an idle one that the server has dropped meanwhile is passed over."""
         until = (self._down_since or time.monotonic()) + _PATIENCE
         while True:
@@ -327,7 +329,7 @@ class Server:
                     connection = self._idle.pop() if self._idle else None
                 connection = connection or self._connected()
                 # Not to be prepared: that takes one statement alone.
-                connection.execute(f"BEGIN; SET LOCAL search_path TO {schema}", prepare=False)
+                connection.execute(b"BEGIN; " + _scope(schema, is_lasting), prepare=False)
             except self._psycopg.Error as error:
                 if connection is not None:
                     connection.close()
@@ -351,9 +353,12 @@ class Server:
             **given,
         )
 
-    def _commit(self, connection: "psycopg.Connection[Any]", rows: _PostgresRows, schema: str) -> None:
-        """Raises what psycopg raises where nothing was kept, StateDown where the server does not come back to say."""
-        if not rows.has_written:
+    def _commit(self, connection: "psycopg.Connection[Any]", schema: str) -> None:
+        """Leave a token in ``schema``, if one is named.
+
+        Raises what psycopg raises where nothing was kept, StateDown where the server does not come back to say.
+        """
+        if not schema:
             connection.execute("COMMIT")
             return
         token = secrets.token_hex(16)
@@ -397,6 +402,12 @@ def server_of(state: StateServer) -> Server:
     server = Server(state)
     atexit.register(server.close)
     return server
+
+
+def _scope(schema: str, is_lasting: bool) -> bytes:
+    """What a transaction begins with."""
+    in_a_hurry = "" if is_lasting else "; SET LOCAL synchronous_commit TO off"
+    return f"SET LOCAL search_path TO {schema}{in_a_hurry}".encode()
 
 
 def _password(state: StateServer) -> str:
