@@ -1,4 +1,4 @@
-"""What the processes of an app share: the texts that say who may come in, sessions, and how often someone asks.
+"""What the processes of an app share: texts that say who may come in, sessions, limits, and work that waits.
 
 Without a database server (``Workspace.state``), texts are files of the workspace, and the rest is in the memory of the
 one process (``ui.signin``, ``ui.requests``). Of a server, its clock counts: those of two machines differ.
@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 import secrets
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import count
@@ -39,6 +39,13 @@ _LIMITS = (
         name TEXT PRIMARY KEY, tokens REAL NOT NULL, at REAL NOT NULL, wait REAL NOT NULL);
     """,
 )
+_JOBS = (
+    """
+    CREATE TABLE jobs (id TEXT PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, seen REAL NOT NULL,
+        is_over INTEGER NOT NULL);
+    CREATE UNIQUE INDEX jobs_under_way ON jobs (kind) WHERE is_over = 0;
+    """,
+)
 _NOW = "extract(epoch FROM clock_timestamp())::float8"
 _MOST_SESSIONS = 100_000  # tens of MB
 _USE_SECONDS = 60.0
@@ -46,6 +53,7 @@ _USE_SECONDS = 60.0
 _BETWEEN_CLEARINGS = 1000
 """Requests of one limit, after which it is looked for clients that have all they may again."""
 _HARDLY_LESS = 1e-9
+_KEPT_SECONDS = 7 * 86_400.0
 STATE_SECONDS = 5
 """After so many, who was refused since the server is away may ask again."""
 
@@ -223,6 +231,68 @@ class SharedRateLimit:
 
     def _key(self, client: str) -> str:
         return f"{self._name} {client}"
+
+
+class JobQueue:
+    """Long work that waits for a machine which may do it, and which one does it. Raises StateDown for a server away."""
+
+    def __init__(self, state: StateServer) -> None:
+        self._database = Database(Path("jobs"), _JOBS, state)
+
+    @again
+    def add(self, job: str, kind: str) -> str:
+        """Have a job wait; the one of its kind that is under way instead, empty where there is none."""
+        with self._database.opened() as rows:
+            rows.execute(f"DELETE FROM jobs WHERE is_over = 1 AND seen < {_NOW} - ?", (_KEPT_SECONDS,))
+            rows.execute(
+                f"INSERT INTO jobs VALUES (?, ?, '', {_NOW}, 0) ON CONFLICT (kind) WHERE is_over = 0 DO NOTHING",
+                (job, kind),
+            )
+            (found,) = rows.execute("SELECT id FROM jobs WHERE kind = ? AND is_over = 0", (kind,)).fetchone()
+        return "" if found == job else str(found)
+
+    @again
+    def take(self, place: str, kinds: Sequence[str], passed_over: Sequence[str] = ()) -> str | None:
+        """Give the job that waits longest to ``place``, to no other; None where none of these kinds waits."""
+        with self._database.opened() as rows:
+            row = rows.execute(
+                f"UPDATE jobs SET place = ?, seen = {_NOW} WHERE id = (SELECT id FROM jobs WHERE is_over = 0"
+                " AND place = '' AND kind = ANY(?) AND id != ALL(?) ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+                " RETURNING id",
+                (place, list(kinds), list(passed_over)),
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    @again
+    def keep(self, job: str) -> bool:
+        """Say that a job still runs; False where it was given up meanwhile."""
+        with self._database.opened(is_lasting=False) as rows:
+            return rows.execute(f"UPDATE jobs SET seen = {_NOW} WHERE id = ? AND is_over = 0", (job,)).rowcount == 1
+
+    @again
+    def end(self, job: str, *, only_waiting: bool = False) -> bool:
+        """Have the next of its kind come; False for one that has ended, or that does not wait ``only_waiting``."""
+        statement = "UPDATE jobs SET is_over = 1 WHERE id = ? AND is_over = 0 AND (place = '' OR ? = 0)"
+        with self._database.opened() as rows:
+            return rows.execute(statement, (job, only_waiting)).rowcount == 1
+
+    @again
+    def put_back(self, job: str) -> None:
+        """Have a job wait again."""
+        with self._database.opened() as rows:
+            rows.execute("UPDATE jobs SET place = '' WHERE id = ? AND is_over = 0", (job,))
+
+    @again
+    def place(self, job: str) -> tuple[str, float] | None:
+        """Which machine has a job, empty while it waits, and for how many seconds nobody has said that it runs.
+
+        None where it is over. While the server was away, nobody could say so.
+        """
+        silent = f"{_NOW} - greatest(seen, extract(epoch FROM pg_postmaster_start_time())::float8)"
+        with self._database.opened() as rows:
+            statement = f"SELECT place, {silent} FROM jobs WHERE id = ? AND is_over = 0"
+            row = rows.execute(statement, (job,)).fetchone()
+        return (str(row[0]), float(row[1])) if row else None
 
 
 def forget(state: StateServer, name: str) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Literal, cast, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from assistant.config.operation_settings import AuditSettings, LogSettings, StateSettings
+from assistant.config.operation_settings import AuditSettings, JobKind, LogSettings, StateSettings
 from assistant.config.outdated import IN_CONFIG, current
 from assistant.config.settings import (
     AnswerSettings,
@@ -52,6 +52,7 @@ __all__ = [
     "EngineSettings",
     "EvalSettings",
     "IngestSettings",
+    "JobKind",
     "LogSettings",
     "OidcSettings",
     "Origin",

@@ -1,6 +1,6 @@
 """How the program is operated: what it writes about itself, what it keeps of people, and where."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -46,6 +46,13 @@ class AuditSettings(Section):
     )
 
 
+JobKind = Literal[
+    "ingest", "forget", "pairs", "check", "train", "compose", "export", "remove", "eval", "compare", "draft", "draw",
+    "doctor", "fetch",
+]  # fmt: skip
+"""The kinds of long work that the app starts."""
+
+
 class StateSettings(Section):
     """Where people, sessions, limits, conversations, feedback, audit log and jobs are kept."""
 
@@ -58,4 +65,9 @@ class StateSettings(Section):
         "",
         description="File with the password; empty takes the variable ASSISTANT_STATE_PASSWORD, if there is one, else"
         " what libpq finds, as in ~/.pgpass.",
+    )
+    takes: tuple[JobKind, ...] = Field(
+        get_args(JobKind),
+        description="Kinds of long work that 'assistant ui' does on this machine where state.url is set, as in"
+        " [train, eval] on one with a GPU; what others start waits for such a machine.",
     )
