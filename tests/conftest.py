@@ -8,11 +8,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 from fakes import FakeEmbedder
-from postgres import Postgres, empty, running
 from reading_here import read_here
 
 from assistant.config import Settings
 from assistant.workspace import StateServer, Workspace
+from bench.postgres import Postgres, empty, running
 from ingest import pipeline, worker
 
 # How long an example takes says what else the machine does; a folder that examples share is filled anew by each.

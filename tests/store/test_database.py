@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from commands import run
 from opinions import QUESTION, VERSIONS, answer
-from postgres import Postgres, empty
 
 from assistant import config
 from assistant.artifacts.audit import AuditLog
@@ -24,6 +23,7 @@ from assistant.feedback.database import Assessment, FeedbackStore, Vote, shown_o
 from assistant.store import database as module
 from assistant.store.database import Database, Interrupted, again, server_of
 from assistant.workspace import StateServer, Workspace, without_passwords
+from bench.postgres import Postgres, empty
 
 VERSIONS_OF_NOTES = (
     'CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, "user" TEXT NOT NULL, is_read INTEGER NOT NULL);',

@@ -15,11 +15,11 @@ from typing import Any, get_args
 
 import psutil
 import pytest
-from postgres import Postgres, empty
 
 from assistant import config
 from assistant.errors import UsageError, WorkspaceError
 from assistant.workspace import StateServer, Workspace
+from bench.postgres import Postgres, empty
 from ui.jobs import Jobs, Kind, Status, variables_of
 
 

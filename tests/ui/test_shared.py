@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from commands import run
 from fakes import ScriptedEngine
-from postgres import Postgres, empty
 from serving import service_of
 from signing import CHEAP, LOCALHOST, PASSWORD, client_of, in_a_loop
 from starlette.applications import Starlette
@@ -19,6 +18,7 @@ from assistant.doctor import CHECKS
 from assistant.errors import StateDown
 from assistant.store import database
 from assistant.workspace import StateServer, Workspace
+from bench.postgres import Postgres, empty
 from ui.access import guard
 from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.api.endpoints import create_app
