@@ -193,6 +193,17 @@ def _app_address(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis
         yield Diagnosis("app address", "warning", message, remedy)
 
 
+@_check("state")
+def _state(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:
+    if workspace.state is not None:
+        from assistant.artifacts.audit import AuditLog
+
+        database = AuditLog(workspace.root, settings.audit.keep_days, workspace.state).database
+        with database.opened() as rows:
+            (version,) = rows.execute("SELECT current_setting('server_version')").fetchone()
+        yield Diagnosis("state", "ok", f"PostgreSQL {version} keeps people and jobs: {database.place}")
+
+
 @_check("workspace")
 def _workspace(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
     if not workspace.root.exists():

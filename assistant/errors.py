@@ -7,6 +7,7 @@
     │   └── UnknownModel           a corpus (UnknownCorpus) or adapter that the workspace does not hold
     ├── WorkspaceError             the workspace is locked, damaged, or of another version
     │   ├── WorkspaceBusy
+    │   ├── StateDown              the database of people and conversations cannot be reached
     │   ├── CatalogVersionError
     │   └── IdentityError          an artifact was made with other models than the ones configured
     ├── ModelError                 a model cannot be found, loaded, or run
@@ -75,6 +76,10 @@ class WorkspaceError(AssistantError):
 
 class WorkspaceBusy(WorkspaceError):
     """Another process is writing to the workspace."""
+
+
+class StateDown(WorkspaceError):
+    """The database server that keeps people, conversations and jobs cannot be reached now."""
 
 
 class CatalogVersionError(WorkspaceError):

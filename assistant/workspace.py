@@ -27,6 +27,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 )
+_PASSWORD = re.compile(r"(?<=://)([^/@\s\"':]*):[^@\s\"']*(?=@)|(?<=[?&]password=)[^&\s\"']*")
 _WITH_PASSWORD = re.compile(r"(?<!github)://[^@]*:[^@]*@")
 _LOCK = ".lock"
 _BESIDE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
@@ -52,6 +53,15 @@ def all_shown(_kind: ResourceKind, _name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class StateServer:
+    """The PostgreSQL server that keeps people, conversations, feedback, audit log and jobs in place of files."""
+
+    url: str
+    """Without a password."""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """Paths inside one workspace, as one person or program sees it. Creating the object touches nothing on disk."""
 
@@ -61,6 +71,8 @@ class Workspace:
     name that nothing has."""
     shared: SharedCorpora | None = field(default=None, repr=False, compare=False)
     """Where corpora are read from that are not in it, if anywhere."""
+    state: StateServer | None = None
+    """What keeps the state of people; None: files in the workspace."""
 
     @property
     def whole(self) -> "Workspace":
@@ -135,6 +147,11 @@ def checked_source(text: str) -> str:
             "Keep it where the store's library looks: environment variables, or ~/.config/fsspec/*.json.",
         )
     return text
+
+
+def without_passwords(text: str) -> str:
+    """``text``, with ``…`` in place of passwords in the addresses in it."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}:…" if found[1] is not None else "…", text)
 
 
 def is_device(name: str) -> bool:

@@ -77,6 +77,7 @@ class Page:
     ask: PageFunction
     vote: PageFunction
     teach: PageFunction
+    open: PageFunction
 
 
 def read_page(config: dict[str, Any]) -> Page:
@@ -97,7 +98,11 @@ def read_page(config: dict[str, Any]) -> Page:
         return by_name["chat-scope"] in one["outputs"] and "load" in [event for _, event in one["targets"]]
 
     return Page(
-        function(loads), behind("chat-question", "submit"), behind("chat-now", "vote"), behind("chat-now", "teach")
+        function(loads),
+        behind("chat-question", "submit"),
+        behind("chat-now", "vote"),
+        behind("chat-now", "teach"),
+        behind("chat-list", "open"),
     )
 
 

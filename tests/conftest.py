@@ -11,7 +11,8 @@ from fakes import FakeEmbedder
 from reading_here import read_here
 
 from assistant.config import Settings
-from assistant.workspace import Workspace
+from assistant.workspace import StateServer, Workspace
+from bench.postgres import Postgres, empty, running
 from ingest import pipeline, worker
 
 # How long an example takes says what else the machine does; a folder that examples share is filled anew by each.
@@ -95,3 +96,20 @@ def embedder() -> FakeEmbedder:
 def settings() -> Settings:
     """Settings with one reading process, which starts sooner than two."""
     return Settings.model_validate({"ingest": {"workers": 1}})
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A database server; whoever stops it starts it again."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["files", "postgres"])
+def state(request: pytest.FixtureRequest) -> Iterator[StateServer | None]:
+    """Where a store keeps its rows: each test that asks for it is run with files, and with a database server."""
+    if request.param == "files":
+        yield None
+        return
+    with empty(request.getfixturevalue("postgres")) as server:
+        yield server

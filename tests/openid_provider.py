@@ -176,7 +176,7 @@ class House:
         self.provider = Provider(self.settings.oidc, LOCALHOST, SECRET, lambda: self.now[0], most_seconds)
 
         def kept(user: str, action: str, **details: str) -> None:
-            record(self.settings, folder, user, action, **details)
+            record(self.settings, self.workspace, user, action, **details)
 
         sessions = Sessions(self.settings.ui.session_minutes, lambda: self.now[0])
         sign_in_ = SignIn(self.settings.ui, self.people, sessions, record=kept, provider=self.provider)

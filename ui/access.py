@@ -29,13 +29,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import UiSettings
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, StateDown
+from assistant.workspace import StateServer
 from ui import gradio_calls
 from ui.gradio_calls import Call, apps_of, function_of, read_call, takes_files
 from ui.health import OPEN_PATHS
 from ui.oidc import Provider
 from ui.people import People, User
 from ui.requests import Hosts, Proxies, WrongHost, again, body_of, stated_length
+from ui.shared import STATE_SECONDS, apart
 from ui.signin import FORM_PATHS, SIGN_IN, SIGN_OUT, STYLE_SOURCE, SignIn, remember, sign_in_address
 from ui.uploads import Arrivals
 
@@ -125,9 +127,10 @@ def guard(
     *beside: str,
     record: Callable[..., None] | None = None,
     provider: Provider | None = None,
+    state: StateServer | None = None,
 ) -> None:
     """Put the gate before an app, and the pages to sign in and out into it; ``record`` is told who does so."""
-    sign_in = SignIn(settings, people, record=record, provider=provider)
+    sign_in = SignIn(settings, people, record=record, provider=provider, state=state)
     app.router.routes.extend(sign_in.routes)
     app.add_middleware(
         AppGate,
@@ -182,7 +185,7 @@ class AppGate:
         try:
             self._refuse_foreign(scope)
             try:
-                user = self._sign_in.user_of(scope)
+                user = await apart(self._sign_in.state, self._sign_in.user_of, scope)
             except ConfigError as error:
                 _log.error("%s", error)
                 message = "Nobody can be let in: the users file cannot be read. The log says why."
@@ -203,14 +206,20 @@ class AppGate:
         except Denied as refused:
             guarded.drop()
             await JSONResponse({"detail": str(refused)}, refused.status)(scope, receive, guarded)
+        except StateDown as error:
+            if guarded.is_under_way:
+                raise
+            guarded.drop()
+            headers = {"Retry-After": str(STATE_SECONDS)}
+            await JSONResponse({"detail": str(error)}, 503, headers)(scope, receive, guarded)
         except ClientDisconnect:
             guarded.drop()  # there is no one to tell, and nothing for the log
 
     async def _while_let_in(self, user: User, answer: Awaitable[None], guarded: "_Sender") -> None:
         """A stream, which may stay open for days, until its person was removed or has another password."""
-        stamp, stream = self._sign_in.stamp(user), asyncio.ensure_future(answer)
+        stamp, stream = await self._stamp(user), asyncio.ensure_future(answer)
         try:
-            while not stream.done() and self._sign_in.stamp(user) == stamp:
+            while not stream.done() and await self._stamp(user, stamp) == stamp:
                 await asyncio.wait({stream}, timeout=_LOOK_SECONDS)
             if stream.done():
                 await stream
@@ -219,6 +228,15 @@ class AppGate:
                 with suppress(asyncio.CancelledError):
                     await stream
                 await guarded.end()
+
+    async def _stamp(self, user: User, known: str = "") -> str:
+        """That of a person now. While the server of people is away, nobody can change it there: as it is ``known``."""
+        try:
+            return await apart(self._sign_in.state, self._sign_in.stamp, user)
+        except StateDown:
+            if not known:
+                raise
+            return known
 
     def _refuse_foreign(self, scope: Scope) -> None:
         """Raise Denied for what another web page sends, or a page whose name was made to point here."""
@@ -293,7 +311,7 @@ class _Sender:
         self._rest = rest
         self._arrivals = arrivals
         self._start: Message | None = None
-        self._is_under_way = False
+        self.is_under_way = False
         self._body = bytearray()
 
     @property
@@ -314,12 +332,12 @@ class _Sender:
         elif message["type"] == "http.response.body" and self._start is not None:
             self._body += message.get("body", b"")
             return
-        self._is_under_way = message["type"] == "http.response.start" or message.get("more_body", False)
+        self.is_under_way = message["type"] == "http.response.start" or message.get("more_body", False)
         await self._send(message)
 
     async def end(self) -> None:
         """End a response that has begun and not ended."""
-        if self._is_under_way:
+        if self.is_under_way:
             await self({"type": "http.response.body", "body": b""})
 
     async def finish(self) -> None:

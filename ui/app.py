@@ -77,6 +77,7 @@ _UPLOADS_SECONDS = (3600, 24 * 3600)
 """Every hour, Gradio deletes what was uploaded a day ago; what was taken in lies elsewhere."""
 _QUEUE_SECONDS = 0.01
 """So often Gradio looks for something to do. Its own every millisecond takes 7 % of a core, in which a model waits."""
+_TAKING_SECONDS = 1.0
 _DROPPING_SECONDS = 3600.0
 _WAITING_SECONDS = 1.0
 """Until it is looked again whether other work has ended."""
@@ -189,9 +190,18 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
         hosts = Hosts("ui", context.settings.ui, is_open=tokens.is_open)
         app.mount(API, api.create_app(context.service, tokens, hosts))
     beside = [API] if tokens and not tokens.is_open else []
-    kept = partial(record, context.settings, context.workspace.root)
+    kept = partial(record, context.settings, context.workspace)
     provider = provider_of(context.settings)
-    guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept, provider=provider)
+    guard(
+        app,
+        context.settings.ui,
+        context.people,
+        context.arrivals,
+        *beside,
+        record=kept,
+        provider=provider,
+        state=context.workspace.state,
+    )
     app.add_middleware(Measured, metrics=metrics, known=_COUNTED)
     return app
 
@@ -301,7 +311,7 @@ def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextMan
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
         await asyncio.to_thread(prepare)
         await asyncio.to_thread(context.pdf_pages.warm_up)
-        besides = [asyncio.create_task(work) for work in (_drop_old(context), _read_anew(context))]
+        besides = [asyncio.create_task(work) for work in (_drop_old(context), _read_anew(context), _take_jobs(context))]
         yield
         for work in besides:
             work.cancel()
@@ -319,6 +329,22 @@ async def _drop_old(context: AppContext) -> None:
         except AssistantError as error:
             _log.error("%s", error)
         await asyncio.sleep(_DROPPING_SECONDS)
+
+
+async def _take_jobs(context: AppContext) -> None:
+    """Where machines share a server, this one begins what waits there and it may do."""
+    told = ""
+    while context.workspace.state is not None:
+        try:
+            taken = await asyncio.to_thread(context.jobs.take, context.settings.state.takes)
+            told = ""
+        except AssistantError as error:
+            taken = None
+            if told != str(error):  # not every second
+                _log.error("%s", error)
+            told = str(error)
+        if taken is None:
+            await asyncio.sleep(_TAKING_SECONDS)
 
 
 async def _read_anew(context: AppContext) -> None:

@@ -23,8 +23,9 @@ from ui.conversations import Conversations
 from ui.jobs import EVERYTHING, Jobs, Kind, StartedJob, variables_of
 from ui.logs import follow, record, watch
 from ui.people import LOCAL, NOBODY, People, Role, User, people_of
-from ui.requests import RateLimit
+from ui.requests import RateLimit, rate_limit
 from ui.rights import WORDS, Permissions, RightsFile, is_there, made_from
+from ui.shared import SharedRateLimit
 from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -49,7 +50,7 @@ class AppContext:
     answering: AnswerQueue
     readings: ReadingPlaces
     """For files that someone brings into the chat."""
-    questions: RateLimit
+    questions: RateLimit | SharedRateLimit
     """How often one person may ask."""
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -65,7 +66,7 @@ class AppContext:
     @property
     def feedback(self) -> FeedbackStore:
         """What people say about answers."""
-        return FeedbackStore(self.workspace.root, self.workspace.shows)
+        return FeedbackStore(self.workspace.root, self.workspace.shows, self.workspace.state)
 
     @property
     def jobs(self) -> Jobs:
@@ -74,7 +75,7 @@ class AppContext:
 
     def record(self, user: User, action: str, about: str = "", **details: Any) -> None:
         """Keep in the audit log what someone does."""
-        record(self.settings, self.workspace.root, user.name, action, about, **details)
+        record(self.settings, self.workspace, user.name, action, about, **details)
 
     @property
     def permissions(self) -> Permissions:
@@ -99,7 +100,7 @@ class AppContext:
             user=user,
             workspace=workspace,
             service=service,
-            conversations=Conversations(workspace.root, workspace.shows),
+            conversations=Conversations(workspace.root, workspace.shows, workspace.state),
             library=Library(workspace),
             answering=self.answering.of(service),
         )
@@ -188,10 +189,10 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         service=service,
         people=people_of(workspace, settings.ui, has_provider=bool(settings.oidc.issuer)),
         rights=RightsFile(workspace),
-        conversations=Conversations(workspace.root),
+        conversations=Conversations(workspace.root, state=workspace.state),
         library=Library(workspace),
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=AnswerQueue(service),
         readings=ReadingPlaces(settings.ingest),
-        questions=RateLimit(settings.ui.questions_per_minute),
+        questions=rate_limit("questions", settings.ui.questions_per_minute, state=workspace.state),
     )

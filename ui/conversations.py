@@ -1,4 +1,4 @@
-"""What each person asked and was told, pinned and shared by link: one SQLite file, every row belongs to a user.
+"""What each person asked and was told, pinned and shared by link: every row belongs to a user.
 
     conversations    one row a conversation, with its title
     turns            one row a question, with the replies to it as JSON
@@ -11,19 +11,19 @@ belongs to someone else is not there. So it is with its files: no list of corpor
 
 import secrets
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
+from assistant.errors import UsageError, WorkspaceBusy
 from assistant.feedback.database import Verdict
-from assistant.store.sql import migrate, opened_without_room, versions_in, write_ahead
+from assistant.store.database import Database, Rows, again
+from assistant.store.sql import versions_in
 from assistant.text.printing import excerpt
-from assistant.workspace import ResourceKind, Workspace, all_shown, make_file, size_of, write_lock
+from assistant.workspace import ResourceKind, StateServer, Workspace, all_shown, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
 from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
@@ -44,42 +44,46 @@ _SHOW = """
     )
     UPDATE turns SET seen = (SELECT max(seen) + 1 FROM turns WHERE conversation = ?)
     WHERE id IN (SELECT id FROM branch) AND EXISTS (
-        SELECT 1 FROM turns AS other WHERE other.conversation = turns.conversation AND other.parent IS turns.parent
-        AND (other.seen, other.id) > (turns.seen, turns.id)
+        SELECT 1 FROM turns AS other WHERE other.conversation = turns.conversation
+        AND coalesce(other.parent, 0) = coalesce(turns.parent, 0) AND (other.seen, other.id) > (turns.seen, turns.id)
     )
 """
 """A turn, and those that lead to it: another page may show another branch meanwhile. No row is written in vain."""
-_TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
+_TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?) > 0"
 _MIGRATIONS = versions_in(Path(__file__).with_name("conversations.sql"))
 
 
 class Conversations:
-    """The conversations of a workspace. Bears several threads."""
+    """The conversations of a workspace. Bears several threads and processes."""
 
-    def __init__(self, folder: Path, shows: Callable[[ResourceKind, str], bool] = all_shown) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shows: Callable[[ResourceKind, str], bool] = all_shown,
+        state: StateServer | None = None,
+    ) -> None:
         """``folder``: of the workspace; it is made when the first question is kept.
 
-        ``shows``: which corpora and adapters there are for who looks, as in ``Workspace``.
+        ``shows``: which corpora and adapters there are for who looks; ``state``: what keeps them; as in ``Workspace``.
         """
         self._shows = shows
-        self._file = folder / FILE
+        self.database = Database(folder / FILE, _MIGRATIONS, state, with_log=True)
         self._attached = folder / "attached"
 
+    @again
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
         """A user's conversations: the pinned, those in folders, then the latest; only those with all searched words.
 
         Of more than ``most``, old ones that are pinned or in folders leave half of the places to the latest.
         """
         words = searched.casefold().split()[:_MOST_SEARCHED]
-        conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
+        conditions = " AND (instr(folded(title), ?) > 0 OR EXISTS (" + _TURN_WITH + "))"
         values = [word for word in words for _ in range(2)]
-        with self._opened() as database:
-            # SQLite itself knows the two cases of English letters only.
-            database.create_function("folded", 1, str.casefold, deterministic=True)
+        with self.database.opened() as database:
             listed = database.execute(
                 "SELECT id, title, updated, pinned, shared, folder FROM conversations"
-                f" WHERE user = ?{conditions * len(words)} ORDER BY row_number() OVER ("
-                "PARTITION BY pinned OR folder != '' ORDER BY pinned DESC, updated DESC, id DESC)",
+                f' WHERE "user" = ?{conditions * len(words)} ORDER BY row_number() OVER ('
+                "PARTITION BY pinned = 1 OR folder != '' ORDER BY pinned DESC, updated DESC, id DESC)",
                 (user, *values),
             )
             is_whole, rows = self._shows("workspace", ""), listed.fetchall()
@@ -91,68 +95,75 @@ class Conversations:
         ]
         return sorted(found, key=lambda one: (not one.is_pinned, not one.folder))
 
+    @again
     def latest(self, user: str) -> int | None:
         """The conversation in which the user asked last; None without any."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             row = database.execute(
-                "SELECT id FROM conversations WHERE user = ? ORDER BY updated DESC, id DESC LIMIT 1", (user,)
+                'SELECT id FROM conversations WHERE "user" = ? ORDER BY updated DESC, id DESC LIMIT 1', (user,)
             ).fetchone()
         return int(row[0]) if row else None
 
+    @again
     def turns(self, user: str, conversation: int, before: int | None = None) -> list[Turn]:
         """The questions and replies that are shown of a conversation, in order; or those that lead to a turn.
 
         Raises UsageError for a conversation that the user has not, and for a turn that is not in it.
         """
-        with self._opened() as database:
+        with self.database.opened() as database:
             _owned(database, user, conversation)
             branches = self._branches(database, conversation)
         rows = branches.shown() if before is None else branches.before(before)
         return [branches.turn(row) for row in rows]
 
+    @again
     def turn(self, user: str, turn: int) -> Turn:
         """One of a user's turns. Raises UsageError for one that the user has not."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             branches = self._branches(database, _conversation_of(database, user, turn))
         return branches.turn(branches.row(turn))
 
+    @again
     def choose(self, user: str, turn: int) -> int:
         """Show a turn, and what followed it, in place of its other versions; returns its conversation.
 
         Raises UsageError for a turn that the user has not.
         """
-        with self._opened() as database:
+        with self.database.opened() as database:
             conversation = _conversation_of(database, user, turn)
             self._branches(database, conversation).row(turn)  # or it is not there for them
             database.execute(_SHOW, (turn, conversation))
         return conversation
 
+    @again
     def title(self, user: str, conversation: int) -> str:
         """What a conversation is called. Raises UsageError for one that the user has not."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             return _owned(database, user, conversation)
 
+    @again
     def begin(self, user: str, question: str, scope: Scope = EVERYTHING) -> int:
         """A new conversation, called by its first question."""
-        with self._opened() as database:
-            cursor = database.execute(
-                "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
+        with self.database.opened() as database:
+            return database.inserted(
+                'INSERT INTO conversations ("user", title, updated, scope) VALUES (?, ?, ?, ?)',
                 (user, _title(question), _now(), written(scope)),
             )
-        return int(cursor.lastrowid or 0)
 
+    @again
     def scope(self, user: str, conversation: int) -> Scope:
         """Which documents a conversation asks. Raises UsageError for one that the user has not."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             return kept(_owned(database, user, conversation, "scope"))
 
     def narrow(self, user: str, conversation: int, scope: Scope) -> None:
         """Keep which documents a conversation asks from now on."""
         self._change(user, conversation, "scope = ?", written(scope))
 
+    @again
     def files(self, user: str, conversation: int) -> Workspace | None:
         """What holds a conversation's own files; None without any. Raises UsageError for one that the user has not."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             name = _owned(database, user, conversation, "attached")
         folder = self._attached / name
         return Workspace(folder) if name and folder.is_dir() else None
@@ -161,11 +172,12 @@ class Conversations:
         """What may hold the files of a conversation, once it is attached to one."""
         return Workspace(self._attached / secrets.token_hex(16))
 
+    @again
     def attached_sizes(self, user: str) -> list[tuple[str, int]]:
         """The titles of a user's conversations with files, each with the bytes on disk, the most first."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             rows = database.execute(
-                "SELECT title, attached FROM conversations WHERE user = ? AND attached IS NOT NULL", (user,)
+                'SELECT title, attached FROM conversations WHERE "user" = ? AND attached IS NOT NULL', (user,)
             ).fetchall()
         sizes = [(title, size_of(self._attached / name)) for title, name in rows]
         return sorted(sizes, key=lambda one: -one[1])
@@ -224,6 +236,7 @@ class Conversations:
                     shutil.rmtree(folder, ignore_errors=True)
                 shutil.rmtree(lock, ignore_errors=True)
 
+    @again
     def add(
         self,
         user: str,
@@ -238,7 +251,7 @@ class Conversations:
         The first one after greetings names the conversation. Raises UsageError for one that the user has not.
         """
         words = "\n".join([question, *(reply.answer.text for reply in replies)])
-        with self._opened() as database:
+        with self.database.opened() as database:
             title = _owned(database, user, conversation)
             first = database.execute(
                 "SELECT question, replies FROM turns WHERE conversation = ? ORDER BY id LIMIT 1", (conversation,)
@@ -250,14 +263,14 @@ class Conversations:
             shown = branches.shown() if replaced is None else branches.before(replaced)
             parent = shown[-1].id if shown else None
             written_replies = REPLIES.dump_json(tuple(replies)).decode()
-            cursor = database.execute(
+            turn = database.inserted(
                 "INSERT INTO turns (conversation, question, replies, blind, words, parent) VALUES (?, ?, ?, ?, ?, ?)",
                 (conversation, question, written_replies, blind, words, parent),
             )
             if replaced is not None:
-                database.execute(_SHOW, (cursor.lastrowid, conversation))
+                database.execute(_SHOW, (turn, conversation))
             database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
-        turn, versions = int(cursor.lastrowid or 0), branches.versions(parent)
+        versions = branches.versions(parent)
         return Turn(turn, question, tuple(replies), blind, versions=(*versions, turn) if versions else ())
 
     def prefer(self, user: str, turn: int, reply: int) -> Turn:
@@ -288,43 +301,45 @@ class Conversations:
         """Lay a conversation into a folder, which is there from then on; into none where its name is empty."""
         self._change(user, conversation, "folder = ?", excerpt(folder, _LONGEST_FOLDER))
 
+    @again
     def refolder(self, user: str, folder: str, name: str) -> None:
         """Call a folder something else; without a name it is taken away, and its conversations stay."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             values = (excerpt(name, _LONGEST_FOLDER), user, folder)
-            database.execute("UPDATE conversations SET folder = ? WHERE user = ? AND folder = ?", values)
+            database.execute('UPDATE conversations SET folder = ? WHERE "user" = ? AND folder = ?', values)
 
     def pin(self, user: str, conversation: int) -> None:
         """Have a conversation stand before the others, or no more."""
-        self._change(user, conversation, "pinned = NOT pinned")
+        self._change(user, conversation, "pinned = 1 - pinned")
 
     def share(self, user: str, conversation: int) -> None:
         """Let whoever has its link, and may use the app, take a copy of a conversation; or no more, for a new link."""
         link = secrets.token_urlsafe(16)
         self._change(user, conversation, "shared = CASE WHEN shared IS NULL THEN ? END", link)
 
+    @again
     def taken(self, user: str, link: str) -> int:
         """The user's own copy of a conversation that someone shares, made once; for the sharer, the original.
 
         What was said of its answers stays with the original. Raises UsageError for a link that holds no more.
         """
         nowhere = UsageError("This link leads nowhere any more.", "Ask whoever sent it for a new one.")
-        with self._opened() as database:
-            # First of all, since it locks the database: of two pages that are opened at the same time, one makes it.
+        with self.database.opened() as database:
+            # First of all, since it locks what it makes: of two pages that are opened at the same time, one makes it.
             made = database.execute(
-                "INSERT INTO conversations (user, title, updated, scope, origin)"
-                " SELECT ?, title, ?, scope, shared FROM conversations WHERE shared = ? AND user != ?"
-                " AND NOT EXISTS (SELECT 1 FROM conversations WHERE user = ? AND origin = ?)",
-                (user, _now(), link, user, user, link),
+                'INSERT INTO conversations ("user", title, updated, scope, origin)'
+                ' SELECT ?, title, ?, scope, shared FROM conversations WHERE shared = ? AND "user" != ?'
+                " ON CONFLICT DO NOTHING",
+                (user, _now(), link, user),
             )
-            row = database.execute("SELECT id, user FROM conversations WHERE shared = ?", (link,)).fetchone()
+            row = database.execute('SELECT id, "user" FROM conversations WHERE shared = ?', (link,)).fetchone()
             if row is None:
                 raise nowhere
             original, owner = row
             if owner == user:
                 return int(original)
             (copy,) = database.execute(
-                "SELECT id FROM conversations WHERE user = ? AND origin = ?", (user, link)
+                'SELECT id FROM conversations WHERE "user" = ? AND origin = ?', (user, link)
             ).fetchone()
             if made.rowcount:
                 turns = self._branches(database, original).shown()
@@ -340,69 +355,52 @@ class Conversations:
                 last = None
                 for row in turns:
                     replies = tuple(one.as_shared for one in REPLIES.validate_json(row.replies))
-                    last = database.execute(
+                    last = database.inserted(
                         "INSERT INTO turns (conversation, parent, replies, question, blind, preferred, words)"
                         " SELECT ?, ?, ?, question, blind, preferred, words FROM turns WHERE id = ?",
                         (copy, last, REPLIES.dump_json(replies).decode(), row.id),
-                    ).lastrowid
+                    )
             return int(copy)
 
+    @again
     def delete(self, user: str, conversation: int) -> None:
         """Delete a conversation with all in it, and its files."""
         files = self.files(user, conversation)
-        with self._opened() as database:
+        with self.database.opened() as database:
             # One after the other: SQLite deletes no more than a thousand turns of which each follows another.
             database.execute("UPDATE turns SET parent = NULL WHERE conversation = ?", (conversation,))
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
         if files:
             self.clear_files(files)
 
-    def _branches(self, database: sqlite3.Connection, conversation: int) -> Branches:
+    def _branches(self, database: Rows, conversation: int) -> Branches:
         return Branches(_rows(database, conversation), self._shows)
 
     def _lock_of(self, folder: Path) -> Path:
         """Beside a folder of files: it is there before the folder is."""
         return folder.with_name(f".{folder.name}")
 
+    @again
     def _is_attached(self, folder: Path) -> bool:
-        with self._opened() as database:
+        with self.database.opened() as database:
             found = database.execute("SELECT 1 FROM conversations WHERE attached = ?", (folder.name,)).fetchone()
         return found is not None
 
+    @again
     def _change(self, user: str, conversation: int, change: str, *values: str) -> None:
         """Change a conversation. Raises UsageError for one that the user has not."""
-        with self._opened() as database:
-            statement = f"UPDATE conversations SET {change} WHERE id = ? AND user = ?"
+        with self.database.opened() as database:
+            statement = f'UPDATE conversations SET {change} WHERE id = ? AND "user" = ?'
             if not database.execute(statement, (*values, conversation, user)).rowcount:
                 raise gone()
 
+    @again
     def _say_once(self, turn: int, column: str, value: int | str) -> None:
         """Of two clicks at the same time, one counts."""
-        with self._opened() as database:
+        with self.database.opened() as database:
             kept = database.execute(f"UPDATE turns SET {column} = ? WHERE id = ? AND {column} IS NULL", (value, turn))
         if not kept.rowcount:
             raise said_already()
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a transaction, for this call alone; on a full disk, one that can be read."""
-        try:
-            with closing(self._connected()) as database, database:
-                yield database
-        except (OSError, sqlite3.Error) as error:
-            raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
-
-    def _connected(self) -> sqlite3.Connection:
-        database = sqlite3.connect(make_file(self._file), timeout=30)
-        try:
-            database.execute("PRAGMA foreign_keys = ON")
-            if database.execute("PRAGMA user_version").fetchone()[0] < len(_MIGRATIONS):
-                write_ahead(database)
-            migrate(database, FILE, _MIGRATIONS)
-        except (sqlite3.Error, WorkspaceError) as error:
-            database.close()
-            return opened_without_room(self._file, error)
-        return database
 
 
 def corpus_of(conversation: int) -> str:
@@ -415,19 +413,19 @@ def is_private(corpus: str) -> bool:
     return corpus.startswith(_OF_CONVERSATION)
 
 
-def _owned(database: sqlite3.Connection, user: str, conversation: int, column: str = "title") -> str:
+def _owned(database: Rows, user: str, conversation: int, column: str = "title") -> str:
     """A text of a conversation, empty for none. Raises UsageError for a conversation that the user has not."""
-    statement = f"SELECT {column} FROM conversations WHERE id = ? AND user = ?"
+    statement = f'SELECT {column} FROM conversations WHERE id = ? AND "user" = ?'
     row = database.execute(statement, (conversation, user)).fetchone()
     if row is None:
         raise gone()
     return str(row[0] or "")
 
 
-def _conversation_of(database: sqlite3.Connection, user: str, turn: int) -> int:
+def _conversation_of(database: Rows, user: str, turn: int) -> int:
     row = database.execute(
         "SELECT conversation FROM turns JOIN conversations ON conversations.id = conversation"
-        " WHERE turns.id = ? AND user = ?",
+        ' WHERE turns.id = ? AND "user" = ?',
         (turn, user),
     ).fetchone()
     if row is None:
@@ -435,7 +433,7 @@ def _conversation_of(database: sqlite3.Connection, user: str, turn: int) -> int:
     return int(row[0])
 
 
-def _rows(database: sqlite3.Connection, conversation: int) -> list[TurnRow]:
+def _rows(database: Rows, conversation: int) -> list[TurnRow]:
     """All turns of a conversation in the order in which they were asked."""
     columns = ", ".join(TurnRow._fields)
     rows = database.execute(f"SELECT {columns} FROM turns WHERE conversation = ? ORDER BY id", (conversation,))

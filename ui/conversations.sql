@@ -3,11 +3,11 @@
 -- version 1
 CREATE TABLE conversations (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user TEXT NOT NULL,
+    "user" TEXT NOT NULL,
     title TEXT NOT NULL,
     updated TEXT NOT NULL                -- ISO date and time, UTC
 );
-CREATE INDEX conversations_user ON conversations (user, updated);
+CREATE INDEX conversations_user ON conversations ("user", updated);
 CREATE TABLE turns (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
@@ -51,3 +51,7 @@ ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT '';
 -- version 7
 -- the time before which conversations have come of age, and when that was noted
 CREATE TABLE due (before TEXT NOT NULL, noted TEXT NOT NULL);
+
+-- version 8
+-- of what is shared everybody has one copy; as many as are alone may have none
+CREATE UNIQUE INDEX conversations_origin ON conversations ("user", origin);

@@ -8,13 +8,16 @@
     workspace/jobs/ID/ended.json       how it ended
 
 So a job is found again after the page is loaded anew, the browser closed, or the app started again.
+
+Where machines share a database server, and the folder of the workspace, a job waits there until one that may do it
+takes it (``Jobs.take``); all of them see these files.
 """
 
 import json
 import os
 import secrets
 import shutil
-import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,43 +31,31 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.audit import ACTOR_VARIABLE
-from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
-from assistant.errors import UsageError
+from assistant.config import ENVIRONMENT_PREFIX, JobKind, Origin, Settings, value_of
+from assistant.errors import AssistantError, UsageError, WorkspaceError
 from assistant.types import well_formed
 from assistant.work.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.workspace import Resource, Workspace, make_file, make_folder, replaced_atomically, safe_name
-from ui.job_process import ENDED_FILE, LOG_FILE, NICENESS, OUTPUT_FILE, PROCESS_FILE
+from ui.job_process import ENDED_FILE, LOG_FILE, NICENESS, OUTPUT_FILE, PROCESS_FILE, STOP_SIGNALS, STOPS_FILE, TO_SEND
+from ui.shared import JobQueue
 
 if TYPE_CHECKING:
     import psutil
 
-Kind = Literal[
-    "ingest",
-    "forget",
-    "pairs",
-    "check",
-    "train",
-    "compose",
-    "export",
-    "remove",
-    "eval",
-    "compare",
-    "draft",
-    "draw",
-    "doctor",
-    "fetch",
-]
-State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "lost"]
+Kind = JobKind
+State = Literal["waiting", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 EVERYTHING: Resource = "workspace", ""
 """What is behind work that may say anything of a workspace."""
-UNDER_WAY: frozenset[State] = frozenset({"starting", "running", "stopping"})
+UNDER_WAY: frozenset[State] = frozenset({"waiting", "starting", "running", "stopping"})
 
 _JOB_FILE = "job.json"
 _PROGRESS_FILE = "progress.jsonl"
-_STOPS_FILE = "stops"
 _MOST_KEPT = 100  # each has a folder with its log, and all are looked at for a list
 _LONGEST_START = 30
 """Seconds in which the process has to tell that it is there."""
+_LONGEST_SILENCE = 60.0
+"""Seconds without a word of it after which a job on another machine is given up; its process tells every five."""
+_HERE = socket.gethostname()
 _LOG_TAIL = 64 << 10  # some 800 lines, sent to the page every second
 # Exit statuses that tell of a result: a gate that lets nothing through has done its work, and so has doctor.
 _OUTCOMES: Mapping[Kind, frozenset[int]] = {
@@ -117,6 +108,8 @@ class Status:
 _JOB = TypeAdapter(StartedJob)
 _Printed = TypeVar("_Printed")
 _starting = threading.Lock()
+_unseen: set[str] = set()
+"""Jobs that this machine was given and whose files it has not."""
 
 
 class Jobs:
@@ -127,6 +120,8 @@ class Jobs:
     ) -> None:
         """``variables`` are those of the environment that every command gets besides."""
         self.folder = workspace.root / "jobs"
+        self._state = workspace.state
+        self._queue = JobQueue(workspace.state) if workspace.state else None
         self._shows = workspace.shows
         self._niceness = niceness
         self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
@@ -159,10 +154,39 @@ class Jobs:
             try:
                 with replaced_atomically(folder / _JOB_FILE) as beside:
                     beside.write_text(json.dumps(asdict(job), ensure_ascii=False), encoding="utf-8")
-                self._spawn(folder, job)
+                if self._queue is None:
+                    self._spawn(folder, job)
+                else:
+                    self._enqueue(self._queue, job)
+            except AssistantError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             except OSError as error:  # as for arguments that are too long
                 shutil.rmtree(folder, ignore_errors=True)
                 raise UsageError(f"The work could not be started: {error.strerror}.", "Give it less at once.") from None
+        return job
+
+    def take(self, kinds: Sequence[Kind]) -> StartedJob | None:
+        """Begin the job of these kinds that waits longest at the server, on this machine; None where none waits.
+
+        Raises WorkspaceError for one whose files are not in this workspace: it waits on, for others.
+        """
+        if self._queue is None or (id_ := self._queue.take(_HERE, kinds, sorted(_unseen))) is None:
+            return None
+        job = self._job(id_)
+        if job is None:
+            _unseen.add(id_)
+            self._queue.put_back(id_)
+            raise WorkspaceError(
+                f"The job {id_} is not in {self.folder}.", "Machines that share state.url share the workspace's folder."
+            )
+        try:
+            self._spawn(self._folder(id_), job)
+        except OSError as error:  # as for arguments that are too long
+            make_file(self._folder(id_) / LOG_FILE).write_text(f"Error: It could not be started: {error.strerror}.\n")
+            with replaced_atomically(self._folder(id_) / ENDED_FILE) as beside:
+                beside.write_text(json.dumps({"status": 1, "at": time.time()}))
+            self._queue.end(id_)
         return job
 
     def refuse_second(self, *kinds: Kind) -> None:
@@ -200,15 +224,23 @@ class Jobs:
     def stop(self, job_id: str) -> None:
         """Ask a job to stop: in order at first (what was done is kept), at once when it is asked again."""
         status = self.status(job_id)
-        if not status.is_under_way or (process := _process(self._folder(job_id))) is None:
+        if not status.is_under_way:
             return
-        stops = self._folder(job_id) / _STOPS_FILE
-        # Each time a person asks again, we ask less kindly.
+        process = _process(self._folder(job_id))
+        found = self._queue.place(job_id) if self._queue else (_HERE, 0.0)
+        is_here = found is not None and found[0] == _HERE
+        if is_here and process is None:
+            return
+        stops = self._folder(job_id) / STOPS_FILE
         asked = min(len(_text(stops).splitlines()), 2)
         with make_file(stops).open("a", encoding="utf-8") as stream:
-            stream.write(f"{datetime.now(UTC).isoformat()}\n")
+            stream.write(f"{datetime.now(UTC).isoformat()}{'' if is_here else TO_SEND}\n")
+        if self._queue is not None:
+            self._queue.end(job_id, only_waiting=True)
+        if not is_here or process is None:
+            return
         try:
-            os.killpg(process[0], (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[asked])
+            os.killpg(process[0], STOP_SIGNALS[asked])
         except (ProcessLookupError, PermissionError):
             return  # it has just ended, and the number may be someone else's by now
 
@@ -231,10 +263,20 @@ class Jobs:
     def _folder(self, job_id: str) -> Path:
         return self.folder / safe_name(job_id, "job")
 
+    def _enqueue(self, queue: JobQueue, job: StartedJob) -> None:
+        """Have a job wait at the server. Raises UsageError where one of its kind is under way there."""
+        before = queue.add(job.id, job.kind)
+        if before and (known := self._job(before)) and not self._status(known).is_under_way:
+            queue.end(before)  # its process could not say so
+            before = queue.add(job.id, job.kind)
+        if before:
+            raise UsageError("Other work of this kind is still under way.", "Wait until it has ended.")
+
     def _spawn(self, folder: Path, job: StartedJob) -> None:
         own = {ACTOR_VARIABLE: job.user, **self._variables, PROGRESS_VARIABLE: str(folder / _PROGRESS_FILE)}
+        server = json.dumps(asdict(self._state) if self._state else None)
         process = subprocess.Popen(
-            [sys.executable, "-m", "ui.job_process", str(self._niceness), str(folder), *self.command(job)],
+            [sys.executable, "-m", "ui.job_process", str(self._niceness), str(folder), server, *self.command(job)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -266,8 +308,8 @@ class Jobs:
     def _status(self, job: StartedJob) -> Status:
         folder = self._folder(job.id)
         ended = _content(folder / ENDED_FILE)
-        asked = bool(_text(folder / _STOPS_FILE))
-        state = _state(job, folder, ended, asked)
+        asked = bool(_text(folder / STOPS_FILE))
+        state = self._state_of(job, folder, ended, asked)
         until = ended["at"] if ended else time.time()
         progress = last_progress(folder / _PROGRESS_FILE)
         error = ""
@@ -277,6 +319,21 @@ class Jobs:
             error = (told or lines or [""])[-1]
         exit_status = int(ended["status"]) if ended else None
         return Status(job, state, max(until - job.created, 0.0), exit_status, progress, error)
+
+    def _state_of(self, job: StartedJob, folder: Path, ended: Mapping[str, Any] | None, asked: bool) -> State:
+        if ended or self._queue is None:
+            return _state(job, folder, ended, asked)
+        found, process = self._queue.place(job.id), _process(folder)
+        if found is not None:
+            place, silent_seconds = found
+            is_here = place == _HERE and process is not None
+            if not place:
+                return "waiting"
+            if _lives(*process) if is_here and process else silent_seconds < _LONGEST_SILENCE:
+                return "stopping" if asked else "running" if process else "starting"
+            self._queue.end(job.id)
+        ended = _content(folder / ENDED_FILE)  # perhaps in just this moment
+        return _state(job, folder, ended, asked) if ended else "stopped" if asked else "lost"
 
 
 def variables_of(settings: Settings, origins: Sequence[Origin], *, with_file: bool = False) -> dict[str, str]:

@@ -25,7 +25,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
@@ -38,6 +37,7 @@ from assistant.errors import AssistantError, UsageError, one_line
 from assistant.service import Query, Service
 from assistant.text.printing import visible
 from assistant.types import Answer, Update
+from assistant.workspace import Workspace
 from ui.api.workers import CLIENT_GONE
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def follow(request: "gr.Request") -> None:
         _current.set(_Request(given, {"user": request.username or ""}))
 
 
-def record(settings: Settings, root: Path, user: str, action: str, about: str = "", **details: Any) -> None:
-    """Keep what ``user`` does in the audit log of the workspace at ``root``, with the request by which they do it."""
+def record(settings: Settings, workspace: Workspace, user: str, action: str, about: str = "", **details: Any) -> None:
+    """Keep what ``user`` does in the audit log of a workspace, with the request by which they do it."""
     request = _current.get()
-    _audit_log(settings, root).record(user, action, about, request.id if request else "", **details)
+    _audit_log(settings, workspace).record(user, action, about, request.id if request else "", **details)
 
 
 def watch(service: Service) -> None:
@@ -113,7 +113,7 @@ def watch(service: Service) -> None:
     def observe(query: Query, update: Update | None) -> None:
         corpora, request = "+".join((query.model.corpus, *query.also)), _current.get()
         if update is None and request and "user" in request.fields:
-            audit = _audit_log(service.settings, service.workspace.root)
+            audit = _audit_log(service.settings, service.workspace)
             audit.question(request.fields["user"], corpora, query.question, request.id)
         elif isinstance(update, Answer):
             seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in update.timings.items()}
@@ -172,8 +172,9 @@ def _traces(url: str) -> Callable[[Answer, Mapping[str, str]], None]:
     return send
 
 
-def _audit_log(settings: Settings, root: Path) -> AuditLog:
-    return AuditLog(root, settings.audit.keep_days, with_questions=settings.audit.questions)
+def _audit_log(settings: Settings, workspace: Workspace) -> AuditLog:
+    kept = settings.audit
+    return AuditLog(workspace.root, kept.keep_days, workspace.state, with_questions=kept.questions)
 
 
 class LogFormatter(logging.Formatter):

@@ -1,4 +1,4 @@
-"""Who may sign in: names, roles, groups, and passwords that nobody can read, in one file.
+"""Who may sign in: names, roles, groups, and passwords that nobody can read, in one text.
 
     {"users": [{"name": "ana", "role": "editor", "password": "scrypt:15:8:3:SALT:KEY", "groups": ["claims"]}]}
 
@@ -11,11 +11,10 @@ has to start the app again to take a right away.
 import base64
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assistant.config import UiSettings
 from assistant.errors import ConfigError, UsageError, one_line
-from assistant.workspace import Workspace, replaced_atomically, write_lock
+from assistant.workspace import StateServer, Workspace
+from ui.shared import KeptText
 
 Role = Literal["expert", "editor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -95,23 +95,28 @@ class _UsersContent(BaseModel):
 class People:
     """Those who may sign in, as the file stands now."""
 
-    def __init__(self, file: Path, cost: Cost = _COST) -> None:
-        """``cost`` is what a new password's hash is made with."""
+    def __init__(self, file: Path, cost: Cost = _COST, state: StateServer | None = None) -> None:
+        """``cost`` is what a new password's hash is made with; ``state`` what keeps the text in place of a file."""
         self.file = file
+        self._text = KeptText(file, state, is_secret=True)
         self._cost = cost
-        self._read_at: tuple[int, int] | None = None
+        self._read_at: Hashable = None
         self._accounts: dict[str, Account] = {}
 
     def accounts(self) -> dict[str, Account]:
-        """Name → account. Raises ConfigError for a file that cannot be used."""
-        try:
-            stat = self.file.stat()
-        except FileNotFoundError:
+        """Name → account. Raises ConfigError for a text that cannot be used, StateDown for a server away."""
+        stamp = self._text.stamp()
+        if stamp is None:
             return {}
-        if self._read_at != (stat.st_mtime_ns, stat.st_ino):
-            self._accounts = {account.name: account for account in _read(self.file)}
-            self._read_at = (stat.st_mtime_ns, stat.st_ino)
+        if self._read_at != stamp:
+            self._accounts = {account.name: account for account in _read(self._text)}
+            self._read_at = stamp
         return self._accounts
+
+    @property
+    def place(self) -> str:
+        """Where they stand."""
+        return self._text.place
 
     def users(self) -> list[User]:
         """Everyone who may sign in, by name."""
@@ -231,19 +236,14 @@ class People:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Account]]:
-        with write_lock(self.file.parent, timeout=10):
+        with self._text.changing() as write:
             accounts = dict(self.accounts())
             yield accounts
             if accounts == self.accounts():
                 return
             users = _UsersContent(users=[account for _, account in sorted(accounts.items())])
             # Without groups it is as earlier versions wrote it, and they read it.
-            text = users.model_dump_json(indent=2, exclude_defaults=True) + "\n"
-            with replaced_atomically(self.file) as beside:
-                # Its rights before its content: hashes can be guessed at by whoever reads them.
-                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(text)
+            write(users.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
 
 def people_of(workspace: Workspace, settings: UiSettings, *, has_provider: bool = False) -> People | None:
@@ -251,11 +251,11 @@ def people_of(workspace: Workspace, settings: UiSettings, *, has_provider: bool 
 
     Raises ConfigError for a ``ui.users_file`` that names nobody, and for a ``ui.trusted_header`` without users.
     """
-    people = People(users_file(workspace, settings))
+    people = named_people(workspace, settings)
     if people.accounts() or has_provider:
         return people
     if settings.users_file:
-        raise ConfigError(f"ui.users_file {people.file} names nobody.", "Run: assistant users add NAME")
+        raise ConfigError(f"ui.users_file {people.place} names nobody.", "Run: assistant users add NAME")
     if settings.trusted_header:
         raise ConfigError(
             "ui.trusted_header needs to know who may come in.", "Run: assistant users add NAME --no-password"
@@ -263,9 +263,11 @@ def people_of(workspace: Workspace, settings: UiSettings, *, has_provider: bool 
     return None
 
 
-def users_file(workspace: Workspace, settings: UiSettings) -> Path:
-    """Where the users stand."""
-    return Path(settings.users_file).expanduser() if settings.users_file else workspace.root / USERS_FILE
+def named_people(workspace: Workspace, settings: UiSettings) -> People:
+    """Those who may sign in, be they none; a file that the settings name is one also where a server keeps the rest."""
+    if settings.users_file:
+        return People(Path(settings.users_file).expanduser())
+    return People(workspace.root / USERS_FILE, state=workspace.state)
 
 
 def usable_name(name: str, what: str = "user") -> str:
@@ -331,18 +333,18 @@ def _written_as(cost: Cost, salt: bytes, key: bytes) -> str:
     return ":".join(["scrypt", *map(str, cost), *parts])
 
 
-def _read(file: Path) -> list[Account]:
+def _read(text: KeptText) -> list[Account]:
     try:
-        users = _UsersContent.model_validate_json(file.read_bytes()).users
+        users = _UsersContent.model_validate_json(text.content() or b"").users
     except (OSError, ValidationError) as error:
         raise ConfigError(
-            f"The users in {file} cannot be read: {one_line(error)}.",
+            f"The users in {text.place} cannot be read: {one_line(error)}.",
             "Mend or delete it, then run: assistant users add NAME",
         ) from None
     accounts = [replace(one, name=usable_name(one.name), groups=_grouped(one.groups)) for one in users]
     for account in accounts:
         if account.password and not _HASH.fullmatch(account.password):
             raise ConfigError(
-                f"{file}: the password of '{account.name}' is not hashed.", "Run: assistant users password NAME"
+                f"{text.place}: the password of '{account.name}' is not hashed.", "Run: assistant users password NAME"
             )
     return accounts

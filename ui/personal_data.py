@@ -12,10 +12,9 @@ Documents that they put into a collection are the organisation's, as is what was
 
 import json
 import secrets
-import sqlite3
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +24,14 @@ from pydantic_core import to_jsonable_python
 
 from assistant.artifacts.audit import AuditLog
 from assistant.artifacts.evaluations import RATINGS_FILE
-from assistant.errors import UsageError, WorkspaceError
+from assistant.errors import UsageError
 from assistant.feedback.database import FeedbackStore
 from assistant.store.sql import come_of_age
 from assistant.workspace import Workspace, replaced_atomically
-from ui.conversations import FILE, Conversations
+from ui.conversations import Conversations
 from ui.people import People, composed
 from ui.rights import RightsFile
+from ui.shared import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class PersonalData:
         self._workspace = workspace
         self._people = people
         self._audit = audit
-        self._feedback = FeedbackStore(workspace.root)
+        self._feedback = FeedbackStore(workspace.root, state=workspace.state)
+        self._kept = Conversations(workspace.root, state=workspace.state)
 
     def export(self, target: Path) -> PersonalCounts:
         """Write all of it to a ZIP file: ``data.json``, and the files they brought. Raises UsageError without any."""
@@ -87,11 +88,10 @@ class PersonalData:
         has_account = self.name in self._people.accounts()
         if has_account:
             self._people.remove(self.name, stranger)
-        kept = Conversations(self._workspace.root)
         conversations = list(self._conversations())
         files = sum(len(list(self._files(one["attached"]))) for one in conversations)
         for one in conversations:
-            kept.delete(self.name, one["id"])
+            self._kept.delete(self.name, one["id"])
         feedback = self._feedback.forget(self.name, stranger) + self._rename_ratings(stranger)
         for file in self._workspace.root.glob("jobs/*/job.json"):
             with suppress(OSError, ValueError):  # of a job that is just being dropped
@@ -100,19 +100,19 @@ class PersonalData:
                     _replace(file, json.dumps({**job, "user": stranger}, ensure_ascii=False))
         RightsFile(self._workspace).forget(self.name)
         lines = self._audit.forget(self.name, stranger)
-        for file in (self._workspace.root / FILE, self._feedback.file, self._audit.file):
-            if file.exists():
-                with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as database:
-                    database.execute("VACUUM")  # or what was deleted could still be read from the file
+        for database in (self._kept.database, self._feedback.database, self._audit.database):
+            database.compact()  # or what was deleted could still be read from the file
+        if self._workspace.state is not None:
+            forget(self._workspace.state, self.name)
         if not (has_account or conversations or feedback or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
         return PersonalCounts(len(conversations), files, feedback, lines)
 
     def _conversations(self) -> Iterator[dict[str, Any]]:
         """Each with all versions of its questions."""
-        with _opened(self._workspace) as database:
-            for row in database.execute("SELECT * FROM conversations WHERE user = ? ORDER BY id", (self.name,)):
-                turns = database.execute("SELECT * FROM turns WHERE conversation = ? ORDER BY id", (row["id"],))
+        with self._kept.database.opened() as database:
+            for row in database.named('SELECT * FROM conversations WHERE "user" = ? ORDER BY id', (self.name,)):
+                turns = database.named("SELECT * FROM turns WHERE conversation = ? ORDER BY id", (row["id"],))
                 yield {**row, "turns": [{**one, "replies": json.loads(one["replies"])} for one in turns]}
 
     def _files(self, folder: str | None) -> Iterator[Path]:
@@ -142,26 +142,14 @@ def drop_old(workspace: Workspace, days: int) -> int:
     """
     if not days:
         return 0
-    with _opened(workspace) as database:
+    kept = Conversations(workspace.root, state=workspace.state)
+    with kept.database.opened() as database:
         before = come_of_age(database, days, datetime.now(UTC))
-        old = database.execute("SELECT user, id FROM conversations WHERE updated < ?", (before,)).fetchall()
+        old = database.execute('SELECT "user", id FROM conversations WHERE updated < ?', (before,)).fetchall()
     for user, conversation in old:
         with suppress(UsageError):  # its owner was faster
-            Conversations(workspace.root).delete(user, conversation)
+            kept.delete(user, conversation)
     return len(old)
-
-
-@contextmanager
-def _opened(workspace: Workspace) -> Iterator[sqlite3.Connection]:
-    """The conversations, of which ``ui.conversations`` tells, as rows by name, in a transaction."""
-    Conversations(workspace.root).latest("")  # which brings an old file to the tables of now
-    file = workspace.root / FILE
-    try:
-        with closing(sqlite3.connect(file, timeout=30)) as database, database:
-            database.row_factory = sqlite3.Row
-            yield database
-    except sqlite3.Error as error:
-        raise WorkspaceError(f"{file} cannot be used: {error}.", "Check rights and free space.") from None
 
 
 def _replace(file: Path, text: str) -> None:

@@ -35,7 +35,9 @@ from starlette.types import Message, Receive, Scope
 
 from assistant.config import ServeSettings, UiSettings
 from assistant.errors import ConfigError, UsageError
+from assistant.workspace import StateServer
 from ui.people import composed
+from ui.shared import SharedRateLimit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -263,13 +265,30 @@ class RateLimit:
             self._buckets[client] = (left + 1, then)
 
 
+def rate_limit(
+    name: str,
+    most: int,
+    seconds: float = 60,
+    clock: Callable[[], float] = time.monotonic,
+    state: StateServer | None = None,
+) -> RateLimit | SharedRateLimit:
+    """A limit of this process or, with ``state``, one that all processes of that server have in common by its name."""
+    return SharedRateLimit(state, name, most, seconds) if state else RateLimit(most, seconds, clock)
+
+
 class Guesses:
     """Tries that are left, by address, by name and by device."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """``per_minute`` are those of one address. ``clock`` gives seconds."""
-        self._of_address = RateLimit(per_minute, clock=clock)
-        self._of_name = RateLimit(per_minute * _OF_A_NAME, _HOUR_SECONDS, clock)
+    def __init__(
+        self,
+        what: str,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+        state: StateServer | None = None,
+    ) -> None:
+        """``per_minute`` are those of one address. ``clock`` gives seconds; ``what`` and ``state``: see rate_limit."""
+        self._of_address = rate_limit(f"{what} address", per_minute, clock=clock, state=state)
+        self._of_name = rate_limit(f"{what} name", per_minute * _OF_A_NAME, _HOUR_SECONDS, clock, state)
 
     def wait(self, name: str, address: str, device: str = "") -> float:
         """Count a try. Returns 0, or the seconds until the next one. ``device`` is a browser that ``name`` has used."""

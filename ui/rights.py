@@ -26,9 +26,10 @@ from assistant.artifacts.evaluations import RESULTS_FILE
 from assistant.artifacts.pairs import header_file, read_header
 from assistant.errors import AssistantError, ConfigError, UsageError, first_fault, one_line
 from assistant.store.catalog import CATALOG_FILE
-from assistant.workspace import Resource, ResourceKind, Workspace, make_file, replaced_atomically, safe_name, write_lock
+from assistant.workspace import Resource, ResourceKind, Workspace, safe_name
 from ui.people import People, User, usable_name
 from ui.scope import known_documents
+from ui.shared import KeptText
 
 RIGHTS_FILE = "rights.json"
 GROUP = "@"
@@ -109,17 +110,18 @@ class RightsFile:
 
     def __init__(self, workspace: Workspace) -> None:
         self.file = workspace.root / RIGHTS_FILE
+        self._text = KeptText(self.file, workspace.state)
+        self.place = self._text.place
         self._known: tuple[Hashable, Rights] = None, Rights()
 
     def rights(self) -> Rights:
         """What the file says; of one that cannot be read, that everything is for admins, and the log says why."""
         try:
-            stat = self.file.stat()
-            stamp: Hashable = stat.st_mtime_ns, stat.st_ino, stat.st_size
-        except FileNotFoundError:
-            return Rights()
+            stamp = self._text.stamp()
         except OSError as error:
             stamp = str(error)
+        if stamp is None:
+            return Rights()
         before, rights = self._known
         if stamp != before:
             try:
@@ -133,13 +135,14 @@ class RightsFile:
     def read(self) -> Rights:
         """What the file says. Raises ConfigError for one that cannot be used."""
         try:
-            content = _RightsContent.model_validate_json(self.file.read_bytes())
-        except FileNotFoundError:
-            return Rights()
+            text = self._text.content()
+            if text is None:
+                return Rights()
+            content = _RightsContent.model_validate_json(text)
         except (OSError, ValidationError) as error:
             reason = first_fault(error) if isinstance(error, ValidationError) else one_line(error)
             raise ConfigError(
-                f"The rights in {self.file} cannot be read, and everything is for admins alone: {reason}.",
+                f"The rights in {self.place} cannot be read, and everything is for admins alone: {reason}.",
                 "Mend it, or delete it and set them anew: assistant rights --help",
             ) from None
         sections = ((kind, getattr(content, section)) for kind, section in _SECTIONS.items())
@@ -173,7 +176,7 @@ class RightsFile:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[Resource, Access]]:
-        with write_lock(self.file.parent, timeout=10):
+        with self._text.changing() as write:
             entries = dict(self.read().entries)
             yield entries
             content = _RightsContent(
@@ -182,9 +185,7 @@ class RightsFile:
                     for kind, section in _SECTIONS.items()
                 }
             )
-            make_file(self.file)
-            with replaced_atomically(self.file) as beside:
-                beside.write_text(content.model_dump_json(indent=2, exclude_defaults=True) + "\n", encoding="utf-8")
+            write(content.model_dump_json(indent=2, exclude_defaults=True) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

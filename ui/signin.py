@@ -9,7 +9,8 @@
 A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``). Who has signed in
 leaves a second cookie in the browser, by which it is known at the next time (``ui.requests``).
 
-A session is a random token, of which only a digest is kept, in the memory of this process. It ends when it was not used
+A session is a random token, of which only a digest is kept, in the memory of this process, or at the database server
+that several processes share. It ends when it was not used
 for a while, when its owner signs out, and when their password changes; one from the provider after some hours, since
 nobody hears from there who was locked out.
 
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from anyio import CapacityLimiter
@@ -43,12 +45,16 @@ from starlette.types import Scope
 from assistant.config import UiSettings
 from assistant.errors import AssistantError
 from assistant.text.languages import Language
+from assistant.workspace import StateServer
 from ui.logs import note
 from ui.oidc import CALLBACK, Provider, ProviderError
 from ui.people import LOCAL, OIDC, People, User, composed
-from ui.requests import Guesses, RateLimit, network_of
+from ui.requests import Guesses, network_of, rate_limit
+from ui.shared import SharedSessions, apart, digest
 from ui.shown.templates import filled
 from ui.texts import preferred, text
+
+T = TypeVar("T")
 
 _STYLE = (Path(__file__).parent / "shown" / "signin.css").read_text(encoding="utf-8")
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
@@ -138,12 +144,12 @@ class Sessions:
                 if now - oldest.used_at <= self._seconds and len(self._sessions) < _MOST_SESSIONS:
                     break
                 self._sessions.popitem(last=False)
-            self._sessions[_digest(token)] = _Session(name, stamp, now, now + 3600 * hours, id_token)
+            self._sessions[digest(token)] = _Session(name, stamp, now, now + 3600 * hours, id_token)
         return token
 
     def name_of(self, token: str, stamp_of: Callable[[str], str]) -> str | None:
         """Whose token it is, which counts as use; None for one that has ended or never was."""
-        key, now = _digest(token), self._clock()
+        key, now = digest(token), self._clock()
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
@@ -159,13 +165,8 @@ class Sessions:
     def end(self, token: str) -> str | None:
         """Sign out; the id token of a session that came from the provider."""
         with self._lock:
-            session = self._sessions.pop(_digest(token), None)
+            session = self._sessions.pop(digest(token), None)
         return session.id_token if session else None
-
-
-def _digest(token: str) -> str:
-    # The table is searched by digest, so that the time it takes tells nothing about a token.
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class _Hashing:
@@ -198,6 +199,7 @@ class SignIn:
         guesses: Guesses | None = None,
         record: Callable[..., None] | None = None,
         provider: Provider | None = None,
+        state: StateServer | None = None,
     ) -> None:
         """``trusted_header`` is believed here: others than trusted proxies cannot send it (``ui.requests``).
 
@@ -206,14 +208,16 @@ class SignIn:
         self._record = record
         self._people = people
         self._header = settings.trusted_header.lower()
-        self._sessions = sessions or Sessions(settings.session_minutes)
-        self._guesses = guesses or Guesses(settings.sign_ins_per_minute)
+        own = Sessions(settings.session_minutes) if state is None else SharedSessions(state, settings.session_minutes)
+        self._sessions = sessions or own
+        self._guesses = guesses or Guesses("sign-in", settings.sign_ins_per_minute, state=state)
         self._provider = provider
-        self._failures = RateLimit(_FAILURES * settings.sign_ins_per_minute)
+        self._failures = rate_limit("openid", _FAILURES * settings.sign_ins_per_minute, state=state)
+        self.state = state
         # A place for browsers that are known, and one for all others, who cannot hold those up.
         self._hashing = {is_known: _Hashing() for is_known in (True, False)}
         # Browsers give cookies to every port of a machine: two apps on it must not sign each other out.
-        place = str(people.file.absolute()) if people else ""
+        place = people.place if people else ""
         self.cookie = f"assistant-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
         self.routes = [
             Route(SIGN_IN, self._show, methods=["GET"]),
@@ -246,12 +250,20 @@ class SignIn:
         """What changes when someone is removed or has another password. Raises ConfigError as ``user_of`` does."""
         return self._people.stamp(user.name) if self._people else ""
 
+    async def _apart(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await apart(self.state, work, *arguments)
+
+    def _begun(self, scope: Scope, user: User, hours: float = math.inf, id_token: str | None = None) -> str:
+        """The token of a new session, in place of the one that the browser may have."""
+        self._sessions.end(self._token(scope))
+        return self._sessions.begin(user.name, self._people.stamp(user.name) if self._people else "", hours, id_token)
+
     def _token(self, scope: Scope, kind: str = "") -> str:
         return cookie_parser(Headers(scope=scope).get("cookie", "")).get(self.cookie + kind, "")
 
     async def _show(self, request: Request) -> Response:
         wanted = local_target(request.query_params.get("next", "/"))
-        if self.user_of(request.scope) is not None:
+        if await self._apart(self.user_of, request.scope) is not None:
             return RedirectResponse(wanted, 303)
         return self._page(request, wanted)
 
@@ -271,25 +283,25 @@ class SignIn:
         # The browser, if it is one that ``name`` has signed in with.
         cookies = cookie_parser(request.headers.get("cookie", ""))
         device, _, mark = cookies.get(self._device_cookie(name), "").partition(".")
-        known = self._people.device_mark(name, device) if device else ""
+        known = await self._apart(self._people.device_mark, name, device) if device else ""
         if not known or not hmac.compare_digest(mark.encode(), known.encode()):
             device = ""
         hashing = self._hashing[bool(device)]
         if hashing.is_full:
             return self._page(request, wanted, name, "signin.too_many", 503, _BUSY_SECONDS)
-        if wait := self._guesses.wait(name, address, device):
+        if wait := await self._apart(self._guesses.wait, name, address, device):
             return self._page(request, wanted, name, "signin.too_many", 429, wait)
         user = await hashing.verified(self._people, name, form.get("password", ""))
         # A name that nobody has may be a password that was typed in the wrong place.
-        await self._recorded("sign-in" if user else "sign-in refused", self._people.user(name), by="password")
+        named = await self._apart(self._people.user, name)
+        await self._recorded("sign-in" if user else "sign-in refused", named, by="password")
         if user is None:
             return self._page(request, wanted, name, "signin.wrong", 401)
-        self._guesses.give_back(name, address, device)
-        self._sessions.end(self._token(request.scope))
+        await self._apart(self._guesses.give_back, name, address, device)
         response = RedirectResponse(wanted, 303)
-        self._set(response, request.scope, self.cookie, self._sessions.begin(user.name, self._people.stamp(user.name)))
+        self._set(response, request.scope, self.cookie, await self._apart(self._begun, request.scope, user))
         device = device or secrets.token_urlsafe(16)
-        shown = f"{device}.{self._people.device_mark(user.name, device)}"
+        shown = f"{device}.{await self._apart(self._people.device_mark, user.name, device)}"
         self._set(response, request.scope, self._device_cookie(name), shown, SIGN_IN, _YEAR_SECONDS)
         return response
 
@@ -306,7 +318,7 @@ class SignIn:
     async def _to_provider(self, provider: Provider, request: Request) -> Response:
         """Begin there; what comes back has to fit the cookie of this browser."""
         wanted = local_target(request.query_params.get("next", "/"))
-        if self.user_of(request.scope) is not None:
+        if await self._apart(self.user_of, request.scope) is not None:
             return RedirectResponse(wanted, 303)
         try:
             address, flow = await provider.begin(wanted)
@@ -321,7 +333,7 @@ class SignIn:
         if self._people is None:
             return RedirectResponse("/", 303)
         visitor = network_of(request.client.host if request.client else "unknown")
-        if wait := self._failures.wait(visitor):
+        if wait := await self._apart(self._failures.wait, visitor):
             return self._page(request, "/", "", "signin.too_many", 429, wait)
         try:
             arrival = await provider.arrive(request.query_params, self._token(request.scope, _FLOW))
@@ -332,10 +344,9 @@ class SignIn:
             response = self._not_signed_in(request, error)
             response.delete_cookie(self.cookie + _FLOW, path=OPENID)
             return response
-        self._failures.give_back(visitor)
+        await self._apart(self._failures.give_back, visitor)
         await self._recorded("sign-in", user, by="openid")
-        self._sessions.end(self._token(request.scope))
-        token = self._sessions.begin(user.name, self._people.stamp(user.name), provider.session_hours, arrival.id_token)
+        token = await self._apart(self._begun, request.scope, user, provider.session_hours, arrival.id_token)
         response = RedirectResponse(local_target(arrival.wanted), 303)
         self._set(response, request.scope, self.cookie, token)
         response.delete_cookie(self.cookie + _FLOW, path=OPENID)
@@ -355,7 +366,7 @@ class SignIn:
     async def _sign_out(self, request: Request) -> Response:
         if user := signed_in(request.scope):
             await self._recorded("sign-out", user)
-        id_token = self._sessions.end(self._token(request.scope))
+        id_token = await self._apart(self._sessions.end, self._token(request.scope))
         elsewhere = self._provider.sign_out_address(id_token) if self._provider and id_token is not None else ""
         response: Response = RedirectResponse(SIGN_IN, 303)
         if self._provider and elsewhere:

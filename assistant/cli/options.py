@@ -74,10 +74,13 @@ def audit_log(workspace: Workspace) -> "AuditLog":
     """The audit log of a workspace, as its settings have it kept."""
     from assistant.artifacts.audit import AuditLog
 
-    kept = Settings().audit
+    settings = Settings()
     with suppress(ConfigError):  # which the command itself tells
-        kept = config.load(workspace.config_file)[0].audit
-    return AuditLog(workspace.root, kept.keep_days, with_questions=kept.questions)
+        settings = config.load(workspace.config_file)[0]
+    kept = settings.audit
+    return AuditLog(
+        workspace.root, kept.keep_days, config.stated(workspace, settings).state, with_questions=kept.questions
+    )
 
 
 def workspace_option(command: Command) -> Command:
@@ -123,6 +126,7 @@ def workspace_options(command: Command) -> Command:
     @_same_name(command)
     def with_settings(*args: Any, workspace: Workspace, assignments: tuple[str, ...], **kwargs: Any) -> Any:
         settings, _ = config.load(workspace.config_file, assignments=assignments)
+        workspace = config.stated(workspace, settings)
         if settings.store.url:
             from assistant.service import with_shared
 

@@ -65,7 +65,7 @@ def add_user(
         raise UsageError(f"There is a user '{name}' already.", "See: assistant users --help")
     is_first = not people.users()
     user = people.add(name, role, "" if no_password else _asked_password(password_stdin), groups)
-    click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.file}.")
+    click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.place}.")
     if is_first:
         click.echo("An app that is open has to be started again: it lets everyone on this machine in.")
 
@@ -188,20 +188,20 @@ def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
             }
             for one in accounts
         ]
-        print_json({"file": str(people.file), "users": rows})
+        print_json({"file": people.place, "users": rows})
         return
     for one in accounts:
         groups = "".join(f"  @{group}" for group in one.groups)
         elsewhere = "the provider" if one.name.startswith(OIDC) else "a proxy"
         how = "" if one.password else f"  (signed in by {elsewhere})"
         click.echo(f"{one.name}  {one.role}{groups}{how}{'  (locked)' if one.locked else ''}")
-    click.echo(f"{len(accounts)} users in {people.file}." if accounts else "Nobody has to sign in.")
+    click.echo(f"{len(accounts)} users in {people.place}." if accounts else "Nobody has to sign in.")
 
 
 def _people(workspace: Workspace, settings: Settings) -> "People":
-    from ui.people import People, users_file
+    from ui.people import named_people
 
-    return People(users_file(workspace, settings.ui))
+    return named_people(workspace, settings.ui)
 
 
 def _personal_data(workspace: Workspace, settings: Settings, name: str) -> "PersonalData":
@@ -239,9 +239,9 @@ def rights_command() -> None:
 
 
 @rights_command.command("show", epilog="Example: assistant rights show --json")
-@workspace_option
+@workspace_options
 @json_option
-def show_rights(workspace: Workspace, as_json: bool) -> None:
+def show_rights(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """Show what is set."""
     from ui.rights import RightsFile
 
@@ -249,7 +249,7 @@ def show_rights(workspace: Workspace, as_json: bool) -> None:
     entries = sorted(file.read().entries.items())
     if as_json:
         rows = [{"kind": kind, "name": name, **asdict(access)} for (kind, name), access in entries]
-        print_json({"file": str(file.file), "rights": rows})
+        print_json({"file": file.place, "rights": rows})
         return
     for (kind, name), access in entries:
         click.echo(f"{kind} {name}: {_read_and_changed(access)}")
@@ -277,13 +277,12 @@ def set_rights(
 
     Without --reader everyone who is signed in reads it; without --editor every editor changes it.
     """
-    from ui.people import People, users_file
     from ui.rights import Access, RightsFile, is_there, refuse_unknown
 
     if only_admins == bool(readers or editors):
         raise UsageError("It is not said for whom.", "Give --reader and --editor, or --only-admins alone.")
     access = Access((), ()) if only_admins else Access(readers or None, editors or None)
-    refuse_unknown(People(users_file(workspace, settings.ui)), access)
+    refuse_unknown(_people(workspace, settings), access)
     RightsFile(workspace).set(kind, name, access)
     click.echo(f"{kind} {name}: {_read_and_changed(access)}")
     if not is_there(workspace, kind, name):
@@ -293,8 +292,8 @@ def set_rights(
 @rights_command.command("clear", epilog="Example: assistant rights clear corpus claims")
 @click.argument("kind", type=click.Choice(_RIGHTS_KINDS))
 @click.argument("name")
-@workspace_option
-def clear_rights(kind: "RightsKind", name: str, workspace: Workspace) -> None:
+@workspace_options
+def clear_rights(kind: "RightsKind", name: str, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Take back what is set for NAME: it is as any other then."""
     from ui.rights import NOTHING_SET, RightsFile
 
@@ -341,7 +340,7 @@ def list_audit(since: str, until: str, user: str, action: str, last: int, worksp
     for line in lines:
         details = json.dumps(line.details, ensure_ascii=False) if line.details else ""
         click.echo(visible(f"{line.at}  {line.user:16} {line.action:16} {line.about:16} {details}".rstrip()))
-    click.echo(f"{counted(len(lines), 'line')} of {audit.file}.", err=True)
+    click.echo(f"{counted(len(lines), 'line')} of {audit.database.place}.", err=True)
 
 
 @audit_command.command("export", epilog="Example: assistant audit export november.jsonl --since 2026-11-01")

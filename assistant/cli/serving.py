@@ -58,6 +58,7 @@ def ui_command(
     given = {"host": host, "port": port, "users_file": users_file}
     own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
     settings, origins = config.load(workspace.config_file, assignments=[*assignments, *own])
+    workspace = config.stated(workspace, settings)
     tokens = read_tokens(settings.serve, workspace) if with_api else None
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)
@@ -196,7 +197,7 @@ def list_tokens(workspace: Workspace, settings: Settings, as_json: bool) -> None
             }
             for one in tokens
         ]
-        print_json({"file": str(file.file), "tokens": rows})
+        print_json({"file": file.place, "tokens": rows})
         return
     for one in tokens:
         corpora = "all corpora" if one.corpora is None else ", ".join(one.corpora)
@@ -204,7 +205,7 @@ def list_tokens(workspace: Workspace, settings: Settings, as_json: bool) -> None
         end = f"{'expired' if is_over else 'expires'} {one.expires:%Y-%m-%d %H:%M}" if one.expires else "never expires"
         used = f"last used {one.used:%Y-%m-%d %H:%M}" if one.used else "not used yet"
         click.echo(f"{one.name}  {one.scope}  {corpora}  created {one.created:%Y-%m-%d}  {end}  {used}")
-    click.echo(f"{len(tokens)} tokens in {file.file}; times are UTC." if tokens else "There is no token.")
+    click.echo(f"{len(tokens)} tokens in {file.place}; times are UTC." if tokens else "There is no token.")
 
 
 @tokens_command.command("revoke", epilog="Example: assistant tokens revoke crm")

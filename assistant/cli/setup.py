@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import config
-from assistant.cli.options import json_option, print_json, workspace_option, workspace_options
+from assistant.cli.options import audit_log, json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
 from assistant.text.printing import counted
 from assistant.workspace import Workspace
@@ -251,12 +251,16 @@ def backup_command(file: Path, workspace: Workspace) -> None:
     """Write the whole workspace to FILE, while people go on asking.
 
     Corpora, conversations, feedback and people are in it as of one moment each; models are not, they are fetched by
-    their names. FILE holds all that the workspace keeps from others: keep it as safe.
+    their names. FILE holds all that the workspace keeps from others: keep it as safe. With state.url, people and what
+    they said are in that database, for which the command that writes it is told.
     """
     from assistant.work.backup import back_up
 
     backup = back_up(workspace, file)
     click.echo(f"{_held(backup)} of {workspace.root} are in {file} ({file.stat().st_size / 2**20:,.1f} MiB).")
+    database = audit_log(workspace).database
+    if database.is_shared:
+        click.echo(f"What people said is not in it: pg_dump '{database.place}' -f FILE.sql", err=True)
 
 
 @click.command("restore", epilog="Example: assistant restore ./assistant-monday.tar.gz --workspace ./restored")

@@ -77,6 +77,7 @@ def train_command(
         if run.unmatched:
             click.echo(visible(f"No counterpart: {'; '.join(run.unmatched)}"), err=True)
     settings, _ = config.load(workspace.config_file, assignments=assignments)
+    workspace = config.stated(workspace, settings)
     if validated(values).method in PREFERENCE_METHODS and not (values.get("pairs") or resume):
         values = _with_preferences(workspace, settings, values, only_check)
     if only_check:

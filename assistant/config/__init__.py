@@ -15,22 +15,21 @@ import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from assistant.config.operation_settings import AuditSettings, JobKind, LogSettings, StateSettings
 from assistant.config.outdated import IN_CONFIG, current
 from assistant.config.settings import (
     AnswerSettings,
-    AuditSettings,
     DeviceSettings,
     EmbedderSettings,
     EngineSettings,
     IngestSettings,
-    LogSettings,
     OidcSettings,
     RetrievalSettings,
     Section,
@@ -40,7 +39,7 @@ from assistant.config.settings import (
 from assistant.config.train_settings import EvalSettings, PairsSettings
 from assistant.errors import ConfigError
 from assistant.types import well_formed
-from assistant.workspace import Workspace, replaced_atomically, write_lock
+from assistant.workspace import StateServer, Workspace, replaced_atomically, without_passwords, write_lock
 
 __all__ = [
     "ENVIRONMENT_PLACES",
@@ -53,6 +52,7 @@ __all__ = [
     "EngineSettings",
     "EvalSettings",
     "IngestSettings",
+    "JobKind",
     "LogSettings",
     "OidcSettings",
     "Origin",
@@ -60,6 +60,7 @@ __all__ = [
     "RetrievalSettings",
     "ServeSettings",
     "Settings",
+    "StateSettings",
     "StoreSettings",
     "UiSettings",
     "change_settings",
@@ -68,6 +69,7 @@ __all__ = [
     "parse_value",
     "read_yaml",
     "setting_keys",
+    "stated",
     "value_of",
     "with_value",
 ]
@@ -84,6 +86,7 @@ ENVIRONMENT_SECRETS = frozenset(
         "ASSISTANT_EMBEDDER_KEY",
         "ASSISTANT_RERANKER_KEY",
         "ASSISTANT_OIDC_SECRET",
+        "ASSISTANT_STATE_PASSWORD",
         "ASSISTANT_TOKEN",
     }
 )
@@ -117,6 +120,7 @@ class Settings(Section):
     eval: EvalSettings = EvalSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
+    state: StateSettings = StateSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,12 @@ def value_of(settings: Settings, key: str) -> Any:
     """The value behind a dotted name."""
     section, name = key.split(".")
     return getattr(getattr(settings, section), name)
+
+
+def stated(workspace: Workspace, settings: Settings) -> Workspace:
+    """A workspace that keeps the state of people where the settings say."""
+    state = settings.state
+    return replace(workspace, state=StateServer(state.url, state.password_file) if state.url else None)
 
 
 def read_yaml(file: Path) -> Any:
@@ -260,7 +270,8 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
             raise ConfigError(f"{key}: {reason}.", "Change one of them.") from None
         # YAML takes null, yes, 0x10 and dates for something else than words.
         remedy = "Put it in quotes." if first["type"] == "string_type" else f"{key}: {description_of(key)}"
-        raise ConfigError(f"{key}={first['input']!r} ({origins.get(key, 'default')}): {reason}.", remedy) from None
+        given = without_passwords(repr(first["input"]))
+        raise ConfigError(f"{key}={given} ({origins.get(key, 'default')}): {reason}.", remedy) from None
 
 
 def change_settings(workspace: Workspace, assignments: Sequence[str]) -> dict[str, Any]:

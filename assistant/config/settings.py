@@ -415,31 +415,3 @@ class OidcSettings(Section):
     session_hours: float = Field(
         12, gt=0, le=8760, description="So long after signing in there, somebody has to do so again."
     )
-
-
-class LogSettings(Section):
-    """What 'assistant ui' and 'assistant serve' write about themselves on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="From when on something is written: info has a line for each request and answer."
-    )
-    format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON document a line.")
-    traces_url: str = Field(
-        "",
-        description="Address that a trace of each answer is sent to (OTLP over HTTP), as in"
-        " http://127.0.0.1:4318/v1/traces; empty: none.",
-    )
-    contents: bool = Field(
-        False, description="Whether questions and answers are written too, and the words of every error."
-    )
-
-
-class AuditSettings(Section):
-    """What is kept of who asked and changed what."""
-
-    keep_days: int = Field(
-        90, ge=0, le=36_500, description="So long it is kept who asked and changed what; 0 keeps nothing."
-    )
-    questions: bool = Field(
-        False, description="Whether the text of questions is kept there; else its length, and a hash under a secret."
-    )

@@ -1,6 +1,6 @@
 """Answers that people have checked: given at once when the same is asked again and the documents still say so.
 
-    checked = CheckedAnswers(workspace.root, "claims")
+    checked = CheckedAnswers(workspace, "claims")
     found, near = checked.about("What does hail damage cost me?", retriever)
 
 The judgement with its passages, or None; and then questions near this one that have a checked answer.
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 
 from assistant.feedback.database import TAUGHT, Feedback, FeedbackStore
 from assistant.feedback.lessons import sources_of
@@ -22,6 +21,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.text.quantities import quantities
 from assistant.text.words import words
 from assistant.types import Evidence, Vectors
+from assistant.workspace import Workspace
 
 LEAST_LIKENESS = 0.85
 """Cosine from which a question is near another: 34 of 40 in other words, and 44 of 73 that ask for something else."""
@@ -41,9 +41,8 @@ class AcceptedAnswer:
 class CheckedAnswers:
     """The accepted judgements about the answers of one corpus."""
 
-    def __init__(self, workspace: Path, corpus: str) -> None:
-        """``workspace``: its folder."""
-        self._store = FeedbackStore(workspace)
+    def __init__(self, workspace: Workspace, corpus: str) -> None:
+        self._store = FeedbackStore(workspace.root, state=workspace.state)
         self._corpus = corpus
 
     def about(self, question: str, retriever: Retriever) -> tuple[AcceptedAnswer | None, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What people said about answers: one SQLite file a workspace, ``feedback.sqlite``.
+"""What people said about answers: ``feedback.sqlite`` of a workspace, or the same tables at its database server.
 
 feedback    one row a judgement of one answer: what was asked, shown and said, by which versions, and how it
             should read; its state says what became of it: new, accepted, edited (accepted otherwise), rejected
@@ -8,22 +8,21 @@ A judgement is kept complete, so that it can be looked at when documents and mod
 """
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 
 from assistant import __version__
-from assistant.errors import UsageError, WorkspaceError
-from assistant.store.sql import migrate, versions_in
+from assistant.errors import UsageError
+from assistant.store.database import Database, Rows, again
+from assistant.store.sql import versions_in
 from assistant.types import Answer, Message
-from assistant.workspace import ResourceKind, all_shown, make_file
+from assistant.workspace import ResourceKind, StateServer, all_shown
 
 Verdict = Literal["right", "partly", "wrong"]
 Fault = Literal["not_in_source", "wrong_source", "tone", "outdated", "incomplete"]
@@ -147,14 +146,21 @@ _AS_JSON = ("history", "evidence", "versions", "faults", "sources")
 class FeedbackStore:
     """The feedback of a workspace. Bears several threads and processes."""
 
-    def __init__(self, folder: Path, shows: Callable[[ResourceKind, str], bool] = all_shown) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shows: Callable[[ResourceKind, str], bool] = all_shown,
+        state: StateServer | None = None,
+    ) -> None:
         """``folder``: of the workspace; the file is made when something is first kept.
 
-        ``shows``: of which corpora and adapters judgements are there, as in ``Workspace``.
+        ``shows``: of which corpora and adapters judgements are there; ``state``: what keeps them; as in ``Workspace``.
         """
         self.file = folder / FEEDBACK_FILE
+        self.database = Database(self.file, _MIGRATIONS, state)
         self._shows = shows
 
+    @again
     def add(
         self,
         user: str,
@@ -191,47 +197,49 @@ class FeedbackStore:
             "correction": judgement.correction.strip(),
             "sources": judgement.sources,
         }
-        with self._opened() as database:
+        with self.database.opened() as database:
             as_json = {name: _JSON.dump_json(values[name]).decode() for name in _AS_JSON}
             return _inserted(database, "feedback", values | as_json)
 
+    @again
     def get(self, number: int) -> Feedback:
         """One judgement. Raises UsageError for a number that there is not."""
         row = None
-        if self.file.exists():
-            with self._opened() as database:
-                row = database.execute("SELECT * FROM feedback WHERE id = ?", (number,)).fetchone()
+        if self.database.exists:
+            with self.database.opened() as database:
+                row = next(database.named("SELECT * FROM feedback WHERE id = ?", (number,)), None)
         if row is None or not self._is_shown(row["corpus"], json.loads(row["versions"])["adapter"]):
             raise UsageError(f"There is no feedback {number}.", "See: assistant feedback list")
         return _feedback(row)
 
+    @again
     def listed(
         self, *, states: tuple[State, ...] = STATES, corpus: str = "", user: str = "", most: int = 500
     ) -> list[Feedback]:
         """Assessments in some states, of one corpus or person if named; the latest first. A ``most`` below 0 is all."""
-        if not self.file.exists():
+        if not self.database.exists:
             return []
         conditions = [f"state IN ({', '.join('?' * len(states))})"]
         values: list[object] = [*states]
         for column, value in (("corpus", corpus), ("user", user)):
             if value:
-                conditions.append(f"{column} = ?")
+                conditions.append(f'"{column}" = ?')
                 values.append(value)
-        with self._opened() as database:
-            rows = database.execute(f"SELECT * FROM feedback WHERE {' AND '.join(conditions)} ORDER BY id DESC", values)
+        with self.database.opened() as database:
+            rows = database.named(f"SELECT * FROM feedback WHERE {' AND '.join(conditions)} ORDER BY id DESC", values)
             found = (one for one in map(_feedback, rows) if self._is_shown(one.corpus, one.versions.adapter))
             return list(islice(found, None if most < 0 else most))
 
+    @again
     def counts(self) -> dict[State, int]:
         """How many judgements are in each state."""
         counts: dict[State, int] = dict.fromkeys(STATES, 0)
-        if self.file.exists():
-            with self._opened() as database:
-                of_answerer = "state, corpus, json_extract(versions, '$.adapter')"
-                for state, corpus, adapter, count in database.execute(
-                    f"SELECT {of_answerer}, count(*) FROM feedback GROUP BY {of_answerer}"
+        if self.database.exists:
+            with self.database.opened() as database:
+                for state, corpus, versions, count in database.execute(
+                    "SELECT state, corpus, versions, count(*) FROM feedback GROUP BY state, corpus, versions"
                 ):
-                    counts[state] += count if self._is_shown(corpus, adapter) else 0
+                    counts[state] += count if self._is_shown(corpus, json.loads(versions)["adapter"]) else 0
         return counts
 
     def accept(self, number: int, by: str, edited: str = "") -> Feedback:
@@ -253,61 +261,52 @@ class FeedbackStore:
         """Have nothing learnt from it; it is kept. Raises UsageError for a number that there is not."""
         return self._decide(number, "rejected", by, "")
 
+    @again
     def add_vote(self, vote: Vote) -> int:
         """Keep a vote; its number."""
         values = asdict(vote) | {"made": _now(), "evidence": _JSON.dump_json(vote.evidence).decode()}
         del values["id"]
-        with self._opened() as database:
+        with self.database.opened() as database:
             return _inserted(database, "votes", values)
 
+    @again
     def votes(self, corpus: str = "") -> list[Vote]:
         """Votes about answers of one corpus, or of all; the latest first."""
-        if not self.file.exists():
+        if not self.database.exists:
             return []
-        with self._opened() as database:
-            rows = database.execute(
-                "SELECT * FROM votes WHERE ? IN ('', corpus) ORDER BY id DESC", (corpus,)
-            ).fetchall()
+        with self.database.opened() as database:
+            rows = list(database.named("SELECT * FROM votes WHERE ? IN ('', corpus) ORDER BY id DESC", (corpus,)))
         return [_VOTE.validate_python({**row, "evidence": json.loads(row["evidence"])}) for row in rows]
 
+    @again
     def forget(self, user: str, stranger: str) -> int:
         """Delete what a person said, unless it was accepted; what stays is that of ``stranger``. How much was theirs.
 
         Of what was accepted stays what is learnt from: the note and the conversation before it go.
         """
-        if not self.file.exists():
+        if not self.database.exists:
             return 0
         taught = f"state IN ({', '.join('?' * len(TAUGHT))})"
-        with self._opened() as database:
-            gone = database.execute(f"DELETE FROM feedback WHERE user = ? AND NOT {taught}", (user, *TAUGHT)).rowcount
-            change = "UPDATE feedback SET user = ?, note = '', history = '[]' WHERE user = ?"
+        with self.database.opened() as database:
+            gone = database.execute(f'DELETE FROM feedback WHERE "user" = ? AND NOT {taught}', (user, *TAUGHT)).rowcount
+            change = """UPDATE feedback SET "user" = ?, note = '', history = '[]' WHERE "user" = ?"""
             stays = database.execute(change, (stranger, user)).rowcount
-            votes = database.execute("UPDATE votes SET user = ? WHERE user = ?", (stranger, user)).rowcount
+            votes = database.execute('UPDATE votes SET "user" = ? WHERE "user" = ?', (stranger, user)).rowcount
             database.execute("UPDATE feedback SET decided_by = ? WHERE decided_by = ?", (stranger, user))
         return gone + stays + votes
 
     def _is_shown(self, corpus: str, adapter: str | None) -> bool:
         return self._shows("corpus", corpus) and (adapter is None or self._shows("adapter", adapter))
 
+    @again
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)
-        with self._opened() as database:
+        with self.database.opened() as database:
             database.execute(
                 "UPDATE feedback SET state = ?, edited = ?, decided_by = ?, decided = ? WHERE id = ?",
                 (state, edited, by, _now(), number),
             )
         return self.get(number)
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection in one transaction. Raises WorkspaceError for a file that cannot be used."""
-        try:
-            with closing(sqlite3.connect(make_file(self.file), timeout=30)) as database, database:
-                database.row_factory = sqlite3.Row
-                migrate(database, str(self.file), _MIGRATIONS)
-                yield database
-        except (OSError, sqlite3.Error) as error:
-            raise WorkspaceError(f"The feedback in {self.file} cannot be used: {error}.", "Restore the file.") from None
 
 
 def shown_of(answer: Answer, hashes: Mapping[str, str]) -> tuple[PassageRecord, ...]:
@@ -326,14 +325,15 @@ def _refuse_long(text: str) -> None:
         raise UsageError(f"The text has {len(text):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
 
 
-def _inserted(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
-    places = ", ".join(f":{name}" for name in values)
-    row = database.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", dict(values))
-    return int(row.lastrowid or 0)
+def _inserted(database: Rows, table: str, values: Mapping[str, object]) -> int:
+    names = ", ".join(f'"{name}"' for name in values)
+    return database.inserted(
+        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", list(values.values())
+    )
 
 
-def _feedback(row: sqlite3.Row) -> Feedback:
-    values = {name: json.loads(value) if name in _AS_JSON else value for name, value in dict(row).items()}
+def _feedback(row: Mapping[str, Any]) -> Feedback:
+    values = {name: json.loads(value) if name in _AS_JSON else value for name, value in row.items()}
     return _FEEDBACK.validate_python(values | {"judgement": values, "decided": values["decided"] or None})
 
 

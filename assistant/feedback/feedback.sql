@@ -4,7 +4,7 @@
 CREATE TABLE feedback (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     made TEXT NOT NULL,              -- ISO date and time, UTC
-    user TEXT NOT NULL,
+    "user" TEXT NOT NULL,
     corpus TEXT NOT NULL,
     question TEXT NOT NULL,
     standalone_question TEXT NOT NULL,
@@ -27,7 +27,7 @@ CREATE INDEX feedback_state ON feedback (state, corpus);
 CREATE TABLE votes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     made TEXT NOT NULL,
-    user TEXT NOT NULL,
+    "user" TEXT NOT NULL,
     corpus TEXT NOT NULL,
     question TEXT NOT NULL,
     first TEXT NOT NULL,             -- who answered: an adapter's name, or 'base'

@@ -271,7 +271,7 @@ class Service:
         """Who answers a question: a retriever, the engine or one that stands in front of it, and checked answers."""
         # What was checked stands on one corpus of the workspace.
         is_checked = query.checked and not query.also and not query.folder
-        checked = CheckedAnswers(self.workspace.root, query.model.corpus) if is_checked else None
+        checked = CheckedAnswers(self.workspace, query.model.corpus) if is_checked else None
         return Assistant(
             retriever, lambda: engine or self.engine(), self.answering(query), self.generation(query), checked
         )

@@ -99,6 +99,6 @@ def open_assistant(
     """
     space = locate(workspace)
     chosen = settings or config.load(space.config_file)[0]
-    service = service_of(space, chosen)
+    service = service_of(config.stated(space, chosen), chosen)
     check_adapter(chosen, space.adapters, adapter)
     return OpenedAssistant(service, corpus, adapter)

@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from assistant.errors import CatalogVersionError, WorkspaceError
 from assistant.store.blocks import fill_blocks
@@ -36,6 +36,14 @@ from assistant.types import Filter
 from assistant.workspace import make_file
 
 T = TypeVar("T")
+
+
+class Executes(Protocol):
+    """What runs statements: a connection of SQLite, or one transaction of a store (``assistant.store.database``)."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Any:
+        """A cursor with the rows."""
+
 
 _FILLED = {4: fill_blocks, 7: fill_postings}
 """In these versions, catalogs of older ones get what SQL alone cannot give them; True as long as something is left."""
@@ -264,7 +272,7 @@ def migrate(database: sqlite3.Connection, name: str, versions: Sequence[str]) ->
         database.execute(f"PRAGMA user_version = {len(versions)}")
 
 
-def come_of_age(database: sqlite3.Connection, days: int, now: datetime) -> str:
+def come_of_age(database: Executes, days: int, now: datetime) -> str:
     """Before when what is kept for so many days goes now, as ISO date and time without a zone; empty: nothing goes.
 
     A clock that jumps ahead must not delete. So it is asked once a day, by the clock of ``now``, what has come of age,

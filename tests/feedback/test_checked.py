@@ -51,7 +51,7 @@ def retriever(workspace: Workspace, settings: Settings, reingest: Callable[..., 
 @pytest.fixture
 def ask(workspace: Workspace, settings: Settings, retriever: Retriever) -> Callable[..., Answer]:
     """Asks a model that always says the wrong thing."""
-    checked = CheckedAnswers(workspace.root, "default")
+    checked = CheckedAnswers(workspace, "default")
     engine = ScriptedEngine(WRONG)
     return Assistant(retriever, lambda: engine, settings.answer, settings.engine, checked).ask
 

@@ -22,7 +22,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.conversations import FILE, Conversations
+from ui.conversations import FILE
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
@@ -338,15 +338,15 @@ def test_another_page_does_not_end_an_answer(context: AppContext, parts: Parts, 
 def test_nothing_is_looked_up_or_kept_in_the_event_loop(
     context: AppContext, parts: Parts, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = Conversations._opened
+    opened = context.conversations.database.opened
 
-    def watched(self: Conversations) -> Any:
+    def watched() -> Any:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
-        return opened(self)
+        return opened()
 
     conversation = context.conversations.begin("ana", QUESTION)
-    monkeypatch.setattr(Conversations, "_opened", watched)
+    monkeypatch.setattr(context.conversations.database, "opened", watched)
     page = Page(Asking(context), parts, engine)
 
     async def answered() -> None:

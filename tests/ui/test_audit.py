@@ -109,7 +109,7 @@ def test_changes_in_the_app_and_in_the_terminal_are_in_it(
 
 def test_who_signs_in_and_out_and_who_is_refused_is_in_it(workspace: Workspace) -> None:
     log = AuditLog(workspace.root, 90)
-    app, kept = FastAPI(), partial(record, Settings(), workspace.root)
+    app, kept = FastAPI(), partial(record, Settings(), workspace)
     guard(app, UiSettings(), make_people(workspace.root, ana="expert"), Arrivals(), record=kept)
     with client_of(RequestLog(app)) as client:  # type: ignore[arg-type]
         for name, password in (("ana", "wrong password"), ("my secret password", ""), ("ana", PASSWORD)):

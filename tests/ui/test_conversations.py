@@ -15,7 +15,7 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
-from assistant.workspace import Workspace
+from assistant.workspace import StateServer, Workspace
 from ui.conversations import _MIGRATIONS, FILE, Conversations
 from ui.pages.chat.view import conversations_html
 from ui.personal_data import drop_old
@@ -36,8 +36,8 @@ def reply(text: str = "Hail is covered.", adapter: str | None = None) -> TurnRep
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Conversations:
-    return Conversations(tmp_path / "workspace")
+def kept(tmp_path: Path, state: StateServer | None) -> Conversations:
+    return Conversations(tmp_path / "workspace", state=state)
 
 
 def test_an_answer_comes_back_as_it_was_kept(kept: Conversations) -> None:
@@ -97,11 +97,14 @@ def test_the_latest_conversation_stands_first(kept: Conversations) -> None:
     assert [heading.id for heading in kept.listed("ana")] == [first, second]
 
 
-def test_a_question_asked_anew_stands_beside_the_one_of_before(kept: Conversations, tmp_path: Path) -> None:
+def test_a_question_asked_anew_stands_beside_the_one_of_before(
+    kept: Conversations, tmp_path: Path, state: StateServer | None
+) -> None:
     conversation = kept.begin("ana", "one")
 
     def shown() -> list[int]:
-        return [turn.id for turn in Conversations(tmp_path / "workspace").turns("ana", conversation)]
+        another = Conversations(tmp_path / ("elsewhere" if state else "workspace"), state=state)
+        return [turn.id for turn in another.turns("ana", conversation)]
 
     turns = [kept.add("ana", conversation, question, [reply()]) for question in ("one", "two", "three")]
     one, two, three = (turn.id for turn in turns)
@@ -135,15 +138,16 @@ def test_what_was_asked_last_is_shown_though_another_page_shows_another_branch(k
     assert [turn.id for turn in kept.turns("ana", conversation)] == [one, two]
 
 
-def test_a_conversation_of_any_length_is_deleted(kept: Conversations, tmp_path: Path) -> None:
+def test_a_conversation_of_any_length_is_deleted(kept: Conversations) -> None:
     conversation = kept.begin("ana", "one")
     first = kept.add("ana", conversation, "one", [reply()]).id
-    with closing(sqlite3.connect(tmp_path / "workspace" / FILE)) as database, database:
-        database.executemany(
-            "INSERT INTO turns (id, conversation, question, replies, blind, words, parent)"
-            " VALUES (?, ?, 'more', '[]', 0, '', ?)",
-            [(id_, conversation, id_ - 1) for id_ in range(first + 1, first + 1500)],
-        )
+    with kept.database.opened() as database:
+        for id_ in range(first + 1, first + 1500):
+            database.execute(
+                "INSERT INTO turns (id, conversation, question, replies, blind, words, parent)"
+                " VALUES (?, ?, 'more', '[]', 0, '', ?)",
+                (id_, conversation, id_ - 1),
+            )
     kept.delete("ana", conversation)
     assert kept.listed("ana") == []
 
@@ -388,7 +392,8 @@ def without_room(folder: Path) -> Path:
     return in_the_way
 
 
-def test_on_a_full_disk_conversations_can_be_read(kept: Conversations, tmp_path: Path) -> None:
+def test_on_a_full_disk_conversations_can_be_read(tmp_path: Path) -> None:
+    kept = Conversations(tmp_path / "workspace")
     conversation = kept.begin("ana", "Is hail covered?")
     turn = kept.add("ana", conversation, "Is hail covered?", [reply()])
     in_the_way = without_room(tmp_path / "workspace")

@@ -5,19 +5,40 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psutil
 import pytest
 
 from assistant import config
-from assistant.errors import UsageError
-from assistant.workspace import Workspace
+from assistant.errors import UsageError, WorkspaceError
+from assistant.workspace import StateServer, Workspace
+from bench.postgres import Postgres, empty
 from ui.jobs import Jobs, Kind, Status, variables_of
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, state: StateServer | None) -> Iterator[Workspace]:
+    """One of this machine, and one of a server, at which this machine takes all there is to do."""
+    made, is_over = Workspace(tmp_path / "workspace", state=state), threading.Event()
+
+    def take() -> None:
+        while not is_over.wait(0.05):
+            Jobs(made).take(get_args(Kind))
+
+    taking = threading.Thread(target=take)
+    if state:
+        taking.start()
+    yield made
+    is_over.set()
+    if state:
+        taking.join()
 
 
 @pytest.fixture
@@ -52,6 +73,7 @@ def speaks(jobs: Jobs, job_id: str) -> Status:
 WAITS = "import time\nprint('here', flush=True)\ntime.sleep(600)"
 
 
+@pytest.mark.parametrize("state", [None])
 def test_a_command_of_the_assistant_runs_in_the_workspace(workspace: Workspace) -> None:
     jobs = Jobs(workspace, {"ASSISTANT_RETRIEVAL__K": "3"})
     job = jobs.start("doctor", "", ["config", "show", "--json"], "ada")
@@ -81,6 +103,7 @@ def test_a_job_is_found_by_an_app_that_was_started_again(jobs: Jobs, workspace: 
     assert found and found.job == job and found.state == "running"
 
 
+@pytest.mark.parametrize("state", [None])
 def test_a_job_outlives_the_app_that_started_it(jobs: Jobs, workspace: Workspace) -> None:
     app = (
         "import os, sys\nfrom pathlib import Path\n"
@@ -137,7 +160,7 @@ def test_a_job_that_will_not_stop_is_stopped_when_asked_again(jobs: Jobs) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "code", "state", "error"),
+    ("kind", "code", "outcome", "error"),
     [
         ("pairs", "", "done", ""),
         ("eval", "exit(3)", "done", ""),
@@ -149,9 +172,9 @@ def test_a_job_that_will_not_stop_is_stopped_when_asked_again(jobs: Jobs) -> Non
         ("pairs", "import os; os.kill(os.getpid(), 11)", "failed", ""),
     ],
 )  # fmt: skip
-def test_how_a_job_ended_is_told(jobs: Jobs, kind: Kind, code: str, state: str, error: str) -> None:
+def test_how_a_job_ended_is_told(jobs: Jobs, kind: Kind, code: str, outcome: str, error: str) -> None:
     status = waited(jobs, jobs.start(kind, "cars", [code], "ada").id)
-    assert (status.state, status.error) == (state, error)
+    assert (status.state, status.error) == (outcome, error)
 
 
 def test_a_job_whose_machine_died_is_lost_and_not_running(jobs: Jobs, workspace: Workspace) -> None:
@@ -237,6 +260,7 @@ def test_a_job_in_a_session_of_others_leaves_their_turn_alone(tmp_path: Path) ->
     assert (group.read_text() if group.exists() else "") == before
 
 
+@pytest.mark.parametrize("state", [None])
 def test_a_job_that_cannot_be_started_is_none(jobs: Jobs) -> None:
     with pytest.raises(UsageError, match="could not be started"):
         jobs.start("ingest", "much", ["x" * 3_000_000], "ada")
@@ -294,3 +318,128 @@ def test_old_jobs_are_dropped(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> No
         ids.append(jobs.start("pairs", "cars", [""], "ada").id)
         waited(jobs, ids[-1])
     assert [status.job.id for status in jobs.all()] == [ids[2], ids[1]]
+
+
+# Where machines share a server
+
+
+@pytest.fixture
+def shared(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace of several machines, none of which takes anything by itself."""
+    monkeypatch.setattr(Jobs, "command", lambda _self, job: [sys.executable, "-c", *job.arguments])
+    with empty(postgres) as server:
+        made = Workspace(tmp_path / "workspace", state=server)
+        yield made
+        for status in Jobs(made).all():
+            while status.is_under_way:
+                Jobs(made).stop(status.job.id)
+                time.sleep(0.2)
+                status = Jobs(made).status(status.job.id)
+
+
+def test_a_job_is_done_by_a_machine_that_may_do_it_and_seen_by_all(shared: Workspace) -> None:
+    app, other = Jobs(shared), Jobs(shared)
+    training, ingest = (
+        app.start("train", "house", ["print('trained')"], "ada"),
+        app.start("ingest", "cars", [""], "ada"),
+    )
+    assert {app.status(one.id).state for one in (training, ingest)} == {"waiting"}
+    assert other.take(["eval"]) is None and app.take(["ingest", "eval"]) == ingest
+    assert other.take(["train"]) == training and other.take(["train"]) is None
+    assert waited(app, training.id).state == "done" and app.output(training.id) == "trained\n"
+    app.start("train", "again", [""], "ada")
+
+
+def test_of_many_machines_one_takes_a_job(shared: Workspace) -> None:
+    kinds: tuple[Kind, ...] = ("train", "ingest", "eval")
+    jobs = [Jobs(shared).start(kind, "one", [""], "ada").id for kind in kinds]
+    with ThreadPoolExecutor(8) as threads:
+        taken = [job.id for job in threads.map(lambda _: Jobs(shared).take(kinds), range(24)) if job]
+    assert sorted(taken) == sorted(jobs)
+    assert {waited(Jobs(shared), job).state for job in jobs} == {"done"}
+
+
+def test_one_of_a_kind_at_a_time_wherever_it_was_started(shared: Workspace) -> None:
+    def start(about: int) -> bool:
+        try:
+            Jobs(shared).start("train", str(about), [""], "ada")
+        except UsageError as error:
+            assert "still under way" in str(error)
+            return False
+        return True
+
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom assistant.errors import UsageError\n"
+        "from assistant.workspace import StateServer, Workspace\nfrom ui.jobs import Jobs\n"
+        "try:\n Jobs(Workspace(Path(sys.argv[1]), state=StateServer(sys.argv[2]))).start('train', 'x', [''], 'ben')\n"
+        "except UsageError:\n exit(7)"
+    )
+    assert shared.state
+    others = [subprocess.Popen([sys.executable, "-c", script, str(shared.root), shared.state.url]) for _ in range(3)]
+    started = [start(0), *(other.wait(120) == 0 for other in others)]
+    assert started.count(True) == 1 and len(Jobs(shared).all("train")) == 1
+
+
+def test_a_job_on_another_machine_stops_when_asked_and_at_once_when_asked_again(
+    shared: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubborn = f"import signal\nsignal.signal(signal.SIGINT, lambda *_: print('heard', flush=True))\n{WAITS}"
+    monkeypatch.setattr("ui.jobs._HERE", "gpu")
+    job = Jobs(shared).start("train", "house", [stubborn], "ada")
+    assert Jobs(shared).take(["train"])
+    monkeypatch.setattr("ui.jobs._HERE", "app")
+    app = Jobs(shared)
+    speaks(app, job.id)
+    app.stop(job.id)
+    assert app.status(job.id).state == "stopping"
+    waited(app, job.id, lambda _: "heard" in app.output(job.id))
+    app.stop(job.id)
+    assert waited(app, job.id).state == "stopped"
+
+
+def test_a_job_that_waits_is_stopped_at_once_and_taken_by_nobody(shared: Workspace) -> None:
+    jobs = Jobs(shared)
+    job = jobs.start("train", "house", [WAITS], "ada")
+    jobs.stop(job.id)
+    assert jobs.status(job.id).state == "stopped" and jobs.take(["train"]) is None
+
+
+def test_a_job_of_a_machine_that_says_nothing_more_is_given_up(
+    shared: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.jobs._HERE", "gpu")
+    monkeypatch.setattr(Jobs, "_spawn", lambda *_: None)  # it dies before the process is there
+    jobs = Jobs(shared)
+    job = jobs.start("train", "house", [""], "ada")
+    assert jobs.take(["train"]) and jobs.status(job.id).state == "starting"
+    monkeypatch.setattr("ui.jobs._LONGEST_SILENCE", 0)
+    assert jobs.status(job.id).state == "lost"
+    assert jobs.start("train", "another", [""], "ada")
+
+
+@pytest.mark.slow
+def test_a_restart_of_the_server_stops_no_job(shared: Workspace, postgres: Postgres) -> None:
+    jobs = Jobs(shared)
+    job = jobs.start("train", "house", ["import time; time.sleep(8)"], "ada")
+    jobs.take(["train"])
+    waited(jobs, job.id, lambda status: status.state == "running")
+    postgres.restart("immediate")
+    assert jobs.status(job.id).state == "running" and waited(jobs, job.id).state == "done"
+    assert jobs.start("train", "another", [""], "ada"), "the server knows that it has ended"
+
+
+def test_a_job_whose_files_are_not_here_waits_for_who_has_them(shared: Workspace, tmp_path: Path) -> None:
+    job = Jobs(shared).start("train", "house", [""], "ada")
+    elsewhere = Jobs(Workspace(tmp_path / "elsewhere", state=shared.state))
+    with pytest.raises(WorkspaceError, match="share the workspace's folder"):
+        elsewhere.take(["train"])
+    assert elsewhere.take(["train"]) is None and Jobs(shared).status(job.id).state == "waiting"
+
+
+def test_a_job_that_cannot_be_begun_where_it_was_taken_has_failed(shared: Workspace) -> None:
+    jobs = Jobs(shared)
+    job = jobs.start("ingest", "much", ["x" * 3_000_000], "ada")
+    jobs.take(["ingest"])
+    status = jobs.status(job.id)
+    assert status.state == "failed" and status.error.startswith("It could not be started")
+    jobs.start("ingest", "less", [""], "ada")

@@ -1,32 +1,57 @@
 """What is kept of a person is handed out whole, and when it is forgotten no file of the workspace holds their name."""
 
 import json
-import sqlite3
 import zipfile
-from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from commands import run
 from fakes import Clock
 from opinions import VERSIONS, answer
-from signing import make_people
+from signing import CHEAP, PASSWORD
 
 from assistant.artifacts.audit import AuditLog
 from assistant.artifacts.evaluations import Rating, add_rating, read_ratings
 from assistant.errors import UsageError
 from assistant.feedback.database import Assessment, FeedbackStore, Vote
 from assistant.types import Message
-from assistant.workspace import Workspace, make_file, make_folder
-from ui.conversations import FILE, FILES, Conversations
+from assistant.workspace import StateServer, Workspace, make_file, make_folder
+from ui.conversations import FILES, Conversations
 from ui.people import People
 from ui.personal_data import PersonalData, drop_old
+from ui.requests import rate_limit
 from ui.rights import Access, RightsFile
 from ui.scope import Scope
+from ui.shared import SharedSessions
 from ui.turns import TurnReply
 
 NAME, SECRET = "zoe.quandt", "my-illness"
 """Of the person who is forgotten; and what only they have said."""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, state: StateServer | None, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """One that keeps its people in files, and one that keeps them at a server."""
+    if state:
+        monkeypatch.setenv("ASSISTANT_STATE__URL", state.url)
+    return Workspace(tmp_path / "workspace", state=state)
+
+
+def people_of(workspace: Workspace) -> People:
+    return People(workspace.root / "users.json", CHEAP, workspace.state)
+
+
+def kept_at(server: StateServer) -> str:
+    """All that stands in the tables of a server."""
+    with psycopg.connect(server.url) as connection:
+        where = "table_schema NOT IN ('pg_catalog', 'information_schema')"
+        tables = connection.execute(f"SELECT table_schema, table_name FROM information_schema.tables WHERE {where}")
+        return "\n".join(
+            str(row)
+            for schema, table in tables.fetchall()
+            for row in connection.execute(f"SELECT * FROM {schema}.{table}".encode())
+        )
 
 
 def said(question: str) -> TurnReply:
@@ -35,8 +60,11 @@ def said(question: str) -> TurnReply:
 
 def used(workspace: Workspace) -> dict[str, int]:
     """A workspace that a person has used, and others too. Their conversations by what they are."""
-    make_people(workspace.root, **{NAME: "editor", "ben": "admin"})  # type: ignore[arg-type]
-    kept, feedback, audit = Conversations(workspace.root), FeedbackStore(workspace.root), AuditLog(workspace.root, 90)
+    people_of(workspace).add(NAME, "editor", PASSWORD)
+    people_of(workspace).add("ben", "admin", PASSWORD)
+    kept = Conversations(workspace.root, state=workspace.state)
+    feedback = FeedbackStore(workspace.root, state=workspace.state)
+    audit = AuditLog(workspace.root, 90, workspace.state)
     mine = kept.begin(NAME, SECRET)
     first = kept.add(NAME, mine, SECRET, [said(SECRET)])
     kept.add(NAME, mine, f"{SECRET}, again", [said(SECRET)], replaced=first.id)
@@ -65,12 +93,15 @@ def used(workspace: Workspace) -> dict[str, int]:
     rights.set("corpus", "cars", Access((NAME, "@claims"), (NAME,)))
     rights.set("report", "one", Access(("ben",)))
     audit.record(NAME, "upload", "cars")
+    if workspace.state:
+        SharedSessions(workspace.state, 10).begin(NAME, "stamp")
+        rate_limit("questions", 5, state=workspace.state).wait(NAME)
     audit.record("ben", "users role", NAME, role="editor")
     return {"mine": mine, "private": private, "shared": shared, "bens": bens}
 
 
 def of(workspace: Workspace, name: str = NAME) -> PersonalData:
-    return PersonalData(workspace, People(workspace.root / "users.json"), AuditLog(workspace.root, 90), name)
+    return PersonalData(workspace, people_of(workspace), AuditLog(workspace.root, 90, workspace.state), name)
 
 
 def test_all_of_it_is_handed_out_and_nothing_of_others(workspace: Workspace, tmp_path: Path) -> None:
@@ -94,8 +125,11 @@ def test_who_is_forgotten_is_in_no_file_and_others_lose_nothing(workspace: Works
     for file in workspace.root.rglob("*"):
         content = file.read_bytes() if file.is_file() else b""
         assert NAME not in str(file) and NAME.encode() not in content and SECRET.encode() not in content, file
+    told = kept_at(workspace.state) if workspace.state else "ben"
+    assert NAME not in told and SECRET not in told and "ben" in told
     assert not list((workspace.root / "attached").glob("[!.]*"))
-    kept, feedback = Conversations(workspace.root), FeedbackStore(workspace.root)
+    kept = Conversations(workspace.root, state=workspace.state)
+    feedback = FeedbackStore(workspace.root, state=workspace.state)
     assert [one.id for one in kept.listed("ben")] == [there["bens"]] and kept.turns("ben", there["bens"])
     assert sorted((one.state, one.user == "ben") for one in feedback.listed()) == [
         ("accepted", False),
@@ -106,7 +140,7 @@ def test_who_is_forgotten_is_in_no_file_and_others_lose_nothing(workspace: Works
         accepted.wanted == "We pay 95 euros." and len({accepted.user, *(vote.user for vote in feedback.votes())}) == 1
     )
     assert len(read_ratings(workspace.root / "reports" / "one").given) == 2
-    assert People(workspace.root / "users.json").user("ben")
+    assert people_of(workspace).user("ben")
     entries = RightsFile(workspace).read().entries
     assert entries == {("corpus", "cars"): Access(("@claims",), ()), ("report", "one"): Access(("ben",))}
 
@@ -130,8 +164,8 @@ def test_the_terminal_hands_out_and_forgets(
         0, f"3 conversations, 1 file, 1 audit line and 4 of feedback of '{NAME}' are in {tmp_path / 'zoe.zip'}.\n",
     )  # fmt: skip
     assert run(capsys, "users", "forget", NAME, "--yes", *place)[0] == 0
-    assert [line.action for line in AuditLog(workspace.root, 90).lines()][-1] == "users forget"
-    assert NAME.encode() not in (workspace.root / "audit.sqlite").read_bytes()
+    assert [line.action for line in AuditLog(workspace.root, 90, workspace.state).lines()][-1] == "users forget"
+    assert workspace.state or NAME.encode() not in (workspace.root / "audit.sqlite").read_bytes()
 
 
 def test_conversations_go_when_they_have_come_of_age(workspace: Workspace, clock: Clock) -> None:
@@ -139,14 +173,14 @@ def test_conversations_go_when_they_have_come_of_age(workspace: Workspace, clock
     for days in (0, 12 * 365, 12 * 365 + 0.5, 0):
         clock.days = days
         assert drop_old(workspace, 0) == drop_old(workspace, 30) == 0, "a clock that jumps deletes nothing"
-    with closing(sqlite3.connect(workspace.root / FILE)) as database, database:
+    with Conversations(workspace.root, state=workspace.state).database.opened() as database:
         database.execute(
             "UPDATE conversations SET updated = '2020-01-01T00:00:00+00:00' WHERE id != ?", (there["mine"],)
         )
     assert drop_old(workspace, 30) == 0
     clock.days = 1
     assert drop_old(workspace, 30) == 3
-    assert [one.id for one in Conversations(workspace.root).listed(NAME)] == [there["mine"]]
+    assert [one.id for one in Conversations(workspace.root, state=workspace.state).listed(NAME)] == [there["mine"]]
     assert not list((workspace.root / "attached").glob("[!.]*")), "with their files"
     with pytest.raises(UsageError):
-        Conversations(workspace.root).turns("ben", there["bens"])
+        Conversations(workspace.root, state=workspace.state).turns("ben", there["bens"])

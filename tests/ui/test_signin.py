@@ -163,7 +163,9 @@ def test_guesses_are_slowed_down_by_address_and_by_name(workspace: Workspace, pe
 def app_at(clock: Callable[[], float], people: People) -> Starlette:
     """The form alone, with the limits of the default settings, on a clock of its own."""
     settings = UiSettings()
-    return Starlette(routes=SignIn(settings, people, guesses=Guesses(settings.sign_ins_per_minute, clock)).routes)
+    return Starlette(
+        routes=SignIn(settings, people, guesses=Guesses("sign-in", settings.sign_ins_per_minute, clock)).routes
+    )
 
 
 def test_guesses_from_many_places_are_few_and_keep_no_known_browser_out(people: People) -> None:

@@ -17,7 +17,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,13 +31,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import ServeSettings
-from assistant.errors import AssistantError, ConfigError, UsageError, first_fault, one_line
-from assistant.workspace import ResourceKind, Workspace, replaced_atomically, safe_name, write_lock
+from assistant.errors import AssistantError, ConfigError, StateDown, UsageError, first_fault, one_line
+from assistant.workspace import ResourceKind, Workspace, safe_name
 from ui.api.protocol import RequestRefused, error_response
 from ui.api.workers import CLIENT_GONE
 from ui.logs import note
-from ui.requests import LOCAL_HOSTS, Guesses, Hosts, RateLimit, WrongHost, again, body_of, host_of
+from ui.requests import LOCAL_HOSTS, Guesses, Hosts, WrongHost, again, body_of, host_of, rate_limit
 from ui.rights import made_from
+from ui.shared import KeptText, apart
 
 TokenScope = Literal["search", "answer", "admin"]
 SCOPES: tuple[TokenScope, ...] = get_args(TokenScope)
@@ -122,9 +123,12 @@ class TokenFile:
 
     def __init__(self, workspace: Workspace, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives seconds since 1970."""
+        self.state = workspace.state
         self.file = workspace.root / TOKENS_FILE
+        self._text = KeptText(self.file, workspace.state, is_secret=True)
+        self.place = self._text.place
         self._clock = clock
-        self._read_at: tuple[int, int, int] | None = None
+        self._read_at: Hashable = None
         self._tokens: dict[str, NamedToken] = {}
 
     def now(self) -> datetime:
@@ -134,18 +138,17 @@ class TokenFile:
     def tokens(self) -> dict[str, NamedToken]:
         """Name → token, also of those that have expired. Raises ConfigError for a file that cannot be used."""
         try:
-            stat = self.file.stat()
-            read_at = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if self._read_at != read_at:
-                read = _TokensContent.model_validate_json(self.file.read_bytes()).tokens
+            stamp = self._text.stamp()
+            if stamp is None:
+                return {}
+            if self._read_at != stamp:
+                read = _TokensContent.model_validate_json(self._text.content() or b"").tokens
                 self._tokens = {token.name: token for token in read}
-                self._read_at = read_at
-        except FileNotFoundError:
-            return {}
+                self._read_at = stamp
         except (OSError, ValidationError) as error:
             reason = first_fault(error) if isinstance(error, ValidationError) else one_line(error)
             raise ConfigError(
-                f"The tokens in {self.file} cannot be read: {reason}.",
+                f"The tokens in {self.place} cannot be read: {reason}.",
                 "Mend or delete it, then run: assistant tokens create NAME",
             ) from None
         return self._tokens
@@ -179,15 +182,11 @@ class TokenFile:
 
     @contextmanager
     def _changing(self, seconds: float = 10) -> Iterator[dict[str, NamedToken]]:
-        with write_lock(self.file.parent, timeout=seconds):
+        with self._text.changing(seconds) as write:
             tokens = dict(self.tokens())
             yield tokens
             content = _TokensContent(tokens=[token for _, token in sorted(tokens.items())])
-            text = content.model_dump_json(indent=2) + "\n"
-            with replaced_atomically(self.file) as beside:
-                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                    stream.write(text)
+            write(content.model_dump_json(indent=2) + "\n")
 
 
 class Tokens:
@@ -196,7 +195,8 @@ class Tokens:
     def __init__(self, digests: tuple[bytes, ...] = (), named: TokenFile | None = None) -> None:
         self._digests = digests
         self._named = named
-        self.guesses = Guesses(_GUESSES_A_MINUTE)
+        self.state = named.state if named else None
+        self.guesses = Guesses("tokens", _GUESSES_A_MINUTE, state=self.state)
         """All wrong tokens are guesses at the same thing, wherever they are tried; right ones are held up by none."""
         self._is_needed = bool(digests)
         self._noted: dict[str, datetime] = {}
@@ -238,7 +238,7 @@ class Tokens:
     async def note_use(self, caller: Caller) -> None:
         """Keep when a named token was used, at most once a minute."""
         name = caller.name.removeprefix(_ACTOR)
-        if self._named is None or name not in self._named.tokens():
+        if self._named is None or name not in await apart(self.state, self._named.tokens):
             return
         now = self._named.now()
         if now - self._noted.get(name, datetime.min.replace(tzinfo=UTC)) >= _BETWEEN_NOTES:
@@ -279,7 +279,7 @@ class ApiGate:
         self._tokens = tokens
         self._most_bytes = settings.max_request_kb * 1024
         self._origins = frozenset(settings.cors_origins)
-        self._limit = RateLimit(settings.requests_per_minute)
+        self._limit = rate_limit("requests", settings.requests_per_minute, state=tokens.state)
         self._told = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -298,7 +298,7 @@ class ApiGate:
             await send(message)
 
         try:
-            caller = scope["caller"] = self._admit(scope)
+            caller = scope["caller"] = await apart(self._tokens.state, self._admit, scope)
             self._told = ""
             if caller is not None:
                 note(user=caller.name)
@@ -308,7 +308,7 @@ class ApiGate:
                 "Send less, or raise serve.max_request_kb.", 413, "request_too_large",
             )  # fmt: skip
             body = await body_of(receive, Headers(scope=scope), self._most_bytes, too_large)
-        except RequestRefused as refused:
+        except (RequestRefused, StateDown) as refused:
             await error_response(refused)(scope, receive, guarded)
             return
         except ConfigError as error:

@@ -25,6 +25,7 @@ from assistant.errors import (
     AssistantError,
     PromptTooLongError,
     QuestionTooLongError,
+    StateDown,
     UnknownAdapterError,
     UnknownCorpus,
     UnknownModel,
@@ -32,6 +33,7 @@ from assistant.errors import (
 )
 from assistant.text.printing import visible
 from assistant.types import Filter, well_formed
+from ui.shared import STATE_SECONDS
 
 _MOST_MESSAGES = 500  # of which the latest are looked at; serve.max_request_kb bounds their length
 _MOST_CORPORA = 100
@@ -297,6 +299,8 @@ def as_refusal(error: Exception) -> RequestRefused:
         return RequestRefused(error.message, error.remedy, 400, "context_length_exceeded", "messages")
     if isinstance(error, UsageError):
         return RequestRefused(error.message, error.remedy)
+    if isinstance(error, StateDown):
+        return RequestRefused(error.message, error.remedy, 503, "state_unavailable", retry_after=STATE_SECONDS)
     if isinstance(error, AssistantError):
         return RequestRefused(error.message, error.remedy, 500, "assistant_error")
     return RequestRefused("Something went wrong.", "The server's log says what.", 500, "internal_error")
