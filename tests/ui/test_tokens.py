@@ -275,7 +275,7 @@ def test_a_use_that_cannot_be_kept_stops_nobody(
         raise OSError(28, "No space left on device")
 
     token = named.create("crm", "search")
-    monkeypatch.setattr("ui.api.bearer_tokens.replaced_atomically", full)
+    monkeypatch.setattr("ui.shared.replaced_atomically", full)
     with app_of(served, named) as client:
         assert client.get("/v1/models", headers=bearer(token)).status_code == 200
 
