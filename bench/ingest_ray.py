@@ -1,4 +1,4 @@
-"""Ingest on a Ray cluster of two machines that this one plays: the figures of docs/ingest.md.
+"""Ingest on a Ray cluster of two machines that this one plays: the figures of docs/log.md.
 
     python -m bench.ingest_ray DOCS
 

@@ -39,6 +39,7 @@ from ingest.worker import (
     check_unchanged,
     in_order,
     pool_read,
+    readable,
     reading_pool,
     recipe_from,
 )
@@ -150,11 +151,9 @@ class _Cluster:
     def _sent(self, task: Task) -> Callable[[], ReadResult]:
         """Send a file to a machine that reads it; what is given back waits for what came of it."""
         try:
-            data = task.location.read_bytes()
+            with readable(task.location):
+                data = task.location.read_bytes()
             check_unchanged(task)
-        except OSError as error:
-            unread = ReadError(f"{task.location.name} cannot be read: {error.strerror}.", "Check its rights.")
-            return partial(ReadResult, task, None, (), str(unread), 0.0)
         except ReadError as error:
             return partial(ReadResult, task, None, (), str(error), 0.0)
         return partial(_read_outcome, task, self._read.remote(task.location.name, data, self._recipes))

@@ -376,29 +376,31 @@ class _Run:
         windows = [window for reading in readings.values() for chunk in reading.chunks for window in chunk.windows]
         digests = [digest(window, self._embedder.fingerprint) for window in windows]
         # Vectors that are in the catalog, or will be when those before are staged, are taken from there.
-        known = self._under_way | self.catalog.known_vectors(list(dict.fromkeys(digests))).keys()
-        new = {one: window for one, window in zip(digests, windows, strict=True) if one not in known}
+        known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
+        awaited = [one for one in dict.fromkeys(digests) if one in self._under_way]
+        there = {*known, *awaited}
+        new = {one: window for one, window in zip(digests, windows, strict=True) if one not in there}
         self._under_way |= new.keys()
         vectors = workers.embed(list(new.values())) if new else tuple
 
         def staged() -> int:
-            self._stage(readings, digests, dict(zip(new, vectors(), strict=True)))
+            known.update(zip(new, vectors(), strict=True))
+            known.update(self.catalog.known_vectors(awaited))
+            self._stage(readings, (known[one] for one in digests))
             self._under_way -= new.keys()
             return len(readings)
 
         return staged
 
-    def _stage(self, readings: dict[str, ReadResult], digests: list[bytes], new: dict[bytes, Vectors]) -> None:
-        """Write the documents among some readings, with the vectors of their windows, and note the failures."""
-        known = self.catalog.known_vectors([one for one in dict.fromkeys(digests) if one not in new]) | new
-        found = (known[one] for one in digests)
+    def _stage(self, readings: dict[str, ReadResult], vectors: Iterator[Vectors]) -> None:
+        """Write the documents among some readings, with the vectors of all their windows, and note the failures."""
         with self.catalog.transaction():
             for key, reading in readings.items():
                 self._seconds[key] = reading.seconds
                 if reading.document is None:
                     self._failures[key] = reading.failure
                     continue
-                portion = [next(found) for chunk in reading.chunks for _ in chunk.windows]
+                portion = [next(vectors) for chunk in reading.chunks for _ in chunk.windows]
                 self._documents[key] = self.catalog.stage(
                     key, reading.document, reading.chunks, portion, self._embedder.fingerprint
                 )

@@ -93,9 +93,15 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
 
 def file_hash(file: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises ReadError when it cannot be read."""
+    with readable(file), file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Raise ReadError where the system does not let a file be read."""
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        yield
     except OSError as error:
         raise ReadError(f"{file.name} cannot be read: {error.strerror}.", "Check its rights.") from None
 

@@ -233,13 +233,14 @@ class Retriever:
         """
         said = Duplicates(self.settings.duplicate_similarity)
         shown: list[StoredChunk] = []
-        for place, candidate in enumerate(candidates):
-            if place % _READ_AT_ONCE == 0:
-                chunks = self.chunks([one.chunk for one in candidates[place : place + _READ_AT_ONCE]], only)
-            chunk = chunks[candidate.chunk]
-            if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
-                shown.append(chunk)
-                yield candidate, chunk
+        for first in range(0, len(candidates), _READ_AT_ONCE):
+            some = candidates[first : first + _READ_AT_ONCE]
+            chunks = self.chunks([one.chunk for one in some], only)
+            for candidate in some:
+                chunk = chunks[candidate.chunk]
+                if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
+                    shown.append(chunk)
+                    yield candidate, chunk
 
     def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         """Chunks by id, each with the document that a filter means."""

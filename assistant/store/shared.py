@@ -63,7 +63,7 @@ def bring(catalog: Catalog, shared: Shared) -> bool:
         went = [id_ for id_, mark in there.items() if marks.get(id_) != mark]
         state = (catalog.generation(), identity, calibration)
         is_same = live is not None and state == (live.generation, live.identity, live.calibration)
-        if is_same and not came and not went and _files_there(tables["files"]) == set(_files(catalog)):
+        if is_same and not came and not went and _files_there(tables["files"]) == set(catalog.files()):
             return False
         if not tables or 2 * len(went) > len(there):
             tables = _written_anew(catalog, shared, marks)
@@ -113,15 +113,10 @@ def _marks(catalog: Catalog) -> dict[int, str]:
     return {id_: hashlib.sha256(repr(rest).encode()).hexdigest()[:16] for id_, *rest in rows}
 
 
-def _files(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
-    for row in catalog.connection.execute("SELECT * FROM files ORDER BY root, path"):
-        yield tuple(row)
-
-
-def _files_there(table: Any) -> set[tuple[Any, ...]]:
-    columns = ("root", "path", "size", "modified_ns", "hash", "document", "failure")
+def _files_there(table: Any) -> set[FileRow]:
+    columns = _KINDS["files"]
     found: pa.Table = table.to_table(columns=list(columns))
-    return set(zip(*(found[column].to_pylist() for column in columns), strict=True))
+    return {FileRow(*row) for row in zip(*(found[column].to_pylist() for column in columns), strict=True)}
 
 
 def _pairs(table: Any, key: str, value: str) -> dict[Any, Any]:
@@ -188,9 +183,8 @@ def _filtered(catalog: Catalog, document: int | None) -> dict[str, Any]:
     return {**known, "metadata": [metadatum(*one) for one in json.loads(known["metadata"]).items()]}
 
 
-def _file_rows(catalog: Catalog, rows: Iterable[Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        file = FileRow(*row)
+def _file_rows(catalog: Catalog, files: Iterable[FileRow]) -> Iterator[dict[str, Any]]:
+    for file in files:
         yield {
             "root": file.root, "path": file.path, "size": file.size, "modified_ns": file.modified_ns,
             "hash": file.hash, "document": file.document_id, "failure": file.failure,
@@ -241,7 +235,7 @@ def _written_anew(catalog: Catalog, shared: Shared, marks: Mapping[int, str]) ->
     rows: dict[str, Iterable[Mapping[str, Any]]] = {
         "chunks": _chunks(catalog, marks, set()),
         "documents": _documents(catalog, marks, marks),
-        "files": _file_rows(catalog, _files(catalog)),
+        "files": _file_rows(catalog, catalog.files()),
         "frequencies": (
             {"term": term, "chunks": chunks}
             for term, chunks in catalog.connection.execute("SELECT term, chunks FROM frequencies")
@@ -270,9 +264,9 @@ def _changed(
     if came:
         chunks.insert(_batches(_chunks(catalog, came, touched), chunks.schema, _DOCUMENTS_AT_ONCE * 16))
         documents.insert(_batches(_documents(catalog, came, marks), documents.schema, _DOCUMENTS_AT_ONCE))
-    there, here = _files_there(files), set(_files(catalog))
+    there, here = _files_there(files), set(catalog.files())
     for gone in portions(sorted(there - here, key=repr)):
-        files.delete(" OR ".join(f"(root = {quoted(row[0])} AND path = {quoted(row[1])})" for row in gone))
+        files.delete(" OR ".join(f"(root = {quoted(row.root)} AND path = {quoted(row.path)})" for row in gone))
     if new := sorted(here - there, key=repr):
         files.insert(_batches(_file_rows(catalog, new), files.schema, _DOCUMENTS_AT_ONCE * 16))
     _count(catalog, tables["frequencies"], touched)
@@ -301,8 +295,8 @@ def _count(catalog: Catalog, table: Any, touched: Collection[str]) -> None:
 
 def _indexed(chunks: Any, rows: int) -> int:
     """Bring the indexes of chunks up to date; into how many cells the vectors are dealt, 0 for no index of them."""
-    for column, kind in (("id", "BTREE"), ("document", "BTREE"), ("path", "BTREE")):
-        _keep_index(chunks, column, kind)
+    for column in ("id", "document", "path"):
+        _keep_index(chunks, column, "BTREE")
     # Words are ours already: nothing is cut, folded or left out.
     words = {
         "base_tokenizer": "whitespace", "lower_case": False, "stem": False, "remove_stop_words": False,
@@ -367,14 +361,17 @@ _KINDS = {
 }  # fmt: skip
 
 
+_CHUNK_COLUMNS = "id, document_id, start, end, heading, place, context"
+"""The same of a chunk, as the catalog calls them."""
+
+
 def held_in(catalog: Catalog) -> tuple[Held, ...]:
     """What is live in a catalog. Call inside a snapshot."""
     live = "(SELECT document_id FROM files)"
     queries = {
         "files": "SELECT * FROM files",
         "documents": f"SELECT {', '.join(_KINDS['documents'])} FROM documents WHERE id IN {live}",
-        "chunks": "SELECT id, document_id, start, end, heading, place, context FROM chunks"
-        f" WHERE document_id IN {live}",
+        "chunks": f"SELECT {_CHUNK_COLUMNS} FROM chunks WHERE document_id IN {live}",
         "vectors": "SELECT chunk_id, row_number() OVER (PARTITION BY chunk_id ORDER BY windows.id) - 1, digest, vector"
         f" FROM windows JOIN chunks ON chunks.id = chunk_id WHERE document_id IN {live}",
     }
@@ -428,12 +425,8 @@ def take_back(shared: Shared, corpus: str, folder: Path) -> None:
     with shared.told(), closing(Catalog(folder)) as catalog, catalog.transaction():
         tables, live = _live_tables(shared, corpus), shared.live()[corpus]
         write = catalog.connection.executemany
-        for table, kind, columns in (
-            ("documents", "documents", ", ".join(_KINDS["documents"])),
-            ("chunks", "chunks", "id, document_id, start, end, heading, place, context"),
-        ):
-            marks = marks_for(_KINDS[kind])
-            write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", _rows_there(tables, kind))
+        for kind, columns in (("documents", ", ".join(_KINDS["documents"])), ("chunks", _CHUNK_COLUMNS)):
+            write(f"INSERT INTO {kind} ({columns}) VALUES ({marks_for(_KINDS[kind])})", _rows_there(tables, kind))
         for batch in tables["documents"].to_batches(columns=["id", "blocks"]):
             for id_, blocks in zip(batch["id"].to_pylist(), batch["blocks"].to_pylist(), strict=True):
                 rows = ((id_, *row) for row in json.loads(blocks))
