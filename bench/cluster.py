@@ -221,7 +221,7 @@ def keep_asking(
 
 def keep_writing(url: str, journal: Path, name: str) -> None:
     """Keep turns without end; ``journal`` has a line for each that was begun, and for each that was kept."""
-    kept = Conversations(journal.parent, state=StateServer(url))
+    kept = Conversations(Workspace(journal.parent, state=StateServer(url)))
     reply = TurnReply("cars", None, Answer("?", "?", "Yes.", (), ()))
     conversation, first = kept.begin(name, name), int(time.time() * 1000)
     with journal.open("a", encoding="utf-8") as lines:
@@ -296,7 +296,7 @@ def run(folder: Path, minutes: float, clients: int, log: Callable[[str], None] =
 
 def _outcome(minutes: float, workspace: Workspace, folder: Path, told: Told, restarts: int, kills: int) -> Outcome:
     lines = Counter(line.request for line in AuditLog(workspace.root, 90, workspace.state).lines(action="question"))
-    with Conversations(folder, state=workspace.state).database.opened() as rows:
+    with Conversations(Workspace(folder, state=workspace.state)).database.opened() as rows:
         turns = Counter(question for (question,) in rows.execute("SELECT question FROM turns"))
     journals = [line.split() for file in folder.glob("*.turns") for line in file.read_text().splitlines()]
     kept = {number for what, number in journals if what == "kept"}

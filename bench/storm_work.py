@@ -169,7 +169,7 @@ def check_evaluate(place: Place, told: Told) -> None:
 
 def feedback(place: Place, say: Say, warm: Warm) -> None:
     """Judge answers, and accept or reject what was said."""
-    store, versions = FeedbackStore(place.workspace.root), Versions("toy", None, 1)
+    store, versions = FeedbackStore(place.workspace.whole), Versions("toy", None, 1)
     for _ in range(12):
         note = f"note {place.chance.randrange(10**9)}"
         judgement = Assessment("wrong", ("incomplete",), note, "It is covered up to 100 euros.")
@@ -185,7 +185,7 @@ def feedback(place: Place, say: Say, warm: Warm) -> None:
 
 def check_feedback(place: Place, told: Told) -> None:
     """Each judgement is there, in the state that was kept last."""
-    found = {one.id: one for one in FeedbackStore(place.workspace.root).listed(most=-1)}
+    found = {one.id: one for one in FeedbackStore(place.workspace.whole).listed(most=-1)}
     for number, note, states in {what[0]: what for _, what in told}.values():
         if number not in found or found[number].judgement.note != note or found[number].state not in states:
             raise Fault(f"feedback {number} ({note}, {states}) is {found.get(number)}")
@@ -193,7 +193,7 @@ def check_feedback(place: Place, told: Told) -> None:
 
 def conversations(place: Place, say: Say, warm: Warm) -> None:
     """Begin conversations, add turns, rename, and delete some."""
-    kept, reply = Conversations(place.workspace.root), TurnReply(DEFAULT_CORPUS, None, warm.answer)
+    kept, reply = Conversations(place.workspace.whole), TurnReply(DEFAULT_CORPUS, None, warm.answer)
     for number in range(6):
         question = f"Question {place.chance.randrange(10**9)}?"
         conversation = kept.begin(_WHO, question)
@@ -214,7 +214,7 @@ def conversations(place: Place, say: Say, warm: Warm) -> None:
 
 def check_conversations(place: Place, told: Told) -> None:
     """Each conversation that nobody wanted to delete has its title and turns, with what was replied."""
-    kept = Conversations(place.workspace.root)
+    kept = Conversations(place.workspace.whole)
     deleted = {what[0] for how, what in told if how == "wanted"}
     for conversation, title, asked in {what[0]: what for how, what in told if how == "kept"}.values():
         if conversation in deleted:

@@ -199,7 +199,7 @@ def drift(samples: Sequence[tuple[float, int]]) -> float:
 
 def mixed_on_disk(workspace: Workspace, everyone: Sequence[str]) -> list[str]:
     """Turns of one person's conversations that hold another's question."""
-    kept, found = Conversations(workspace.root), []
+    kept, found = Conversations(workspace), []
     for name in everyone:
         for heading in kept.listed(name, most=100_000):
             for turn in kept.turns(name, heading.id):

@@ -6,6 +6,7 @@ from samples import evidence
 
 from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.types import Answer, Citation, Sentence
+from assistant.workspace import Workspace
 
 QUESTION = "Who pays for a hotel?"
 SAYS = "We pay a hotel room up to 95 euros a night. Breakfast is not included."
@@ -28,4 +29,4 @@ def say(
 ) -> int:
     """Keep a judgement; its number."""
     shown = some or answer()
-    return FeedbackStore(folder).add(user, corpus, shown, VERSIONS, judgement, {"fire.md": "h1"})
+    return FeedbackStore(Workspace(folder)).add(user, corpus, shown, VERSIONS, judgement, {"fire.md": "h1"})

@@ -60,7 +60,7 @@ def test_what_is_begun_at_one_process_of_the_composition_goes_on_at_the_other(
     composed: tuple[Workspace, list[str]],
 ) -> None:
     workspace, (one, other) = composed
-    person, kept = Person("ana"), Conversations(workspace.root, state=workspace.state)
+    person, kept = Person("ana"), Conversations(workspace.whole)
     with httpx.Client(base_url=one, timeout=120, headers={"origin": one}) as here:
         signed_in = here.post("/sign-in", data={"name": "ana", "password": PASSWORD, "next": "/en/"})
         assert signed_in.status_code == 303

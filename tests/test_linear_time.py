@@ -300,13 +300,13 @@ def json_lines(text: str, **fields: str) -> Path:
 
 def kept(text: str) -> None:
     """A conversation, and what is said of its answer."""
-    store, answer = Conversations(CORPUS[0]), answered(text)
+    store, answer = Conversations(Workspace(CORPUS[0])), answered(text)
     number = store.begin("a", text)
     store.add("a", number, text, [TurnReply("c", None, answer)])
     store.rename("a", number, text)
     store.listed("a", text)
     store.turns("a", number)
-    FeedbackStore(CORPUS[0]).add("a", "c", answer, Versions("m", None, 1), Assessment("wrong", note="x"), {})
+    FeedbackStore(Workspace(CORPUS[0])).add("a", "c", answer, Versions("m", None, 1), Assessment("wrong", note="x"), {})
 
 
 def drawn(text: str) -> None:

@@ -101,7 +101,7 @@ def test_the_app_leaves_nothing_open(tmp_path: Path) -> None:
     conversation = context.conversations.begin("ana", "What is paid?")
     context.conversations.add("ana", conversation, "What is paid?", [TurnReply("cars", None, answer())])
     number = say(workspace.root, Assessment("right"))
-    FeedbackStore(workspace.root).accept(number, "eve")
+    FeedbackStore(workspace).accept(number, "eve")
     catalog = Catalog(workspace.corpus("cars"))
     for write in (pairs_file, cases_file):
         write(workspace, catalog)

@@ -66,7 +66,7 @@ class AppContext:
     @property
     def feedback(self) -> FeedbackStore:
         """What people say about answers."""
-        return FeedbackStore(self.workspace.root, self.workspace.shows, self.workspace.state)
+        return FeedbackStore(self.workspace)
 
     @property
     def jobs(self) -> Jobs:
@@ -100,7 +100,7 @@ class AppContext:
             user=user,
             workspace=workspace,
             service=service,
-            conversations=Conversations(workspace.root, workspace.shows, workspace.state),
+            conversations=Conversations(workspace),
             library=Library(workspace),
             answering=self.answering.of(service),
         )
@@ -189,7 +189,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         service=service,
         people=people_of(workspace, settings.ui, has_provider=bool(settings.oidc.issuer)),
         rights=RightsFile(workspace),
-        conversations=Conversations(workspace.root, state=workspace.state),
+        conversations=Conversations(workspace.whole),
         library=Library(workspace),
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=AnswerQueue(service),

@@ -11,7 +11,7 @@ belongs to someone else is not there. So it is with its files: no list of corpor
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from assistant.feedback.database import Verdict
 from assistant.store.database import Database, Rows, again
 from assistant.store.sql import versions_in
 from assistant.text.printing import excerpt
-from assistant.workspace import ResourceKind, StateServer, Workspace, all_shown, size_of, write_lock
+from assistant.workspace import Workspace, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
 from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
@@ -56,19 +56,11 @@ _MIGRATIONS = versions_in(Path(__file__).with_name("conversations.sql"))
 class Conversations:
     """The conversations of a workspace. Bears several threads and processes."""
 
-    def __init__(
-        self,
-        folder: Path,
-        shows: Callable[[ResourceKind, str], bool] = all_shown,
-        state: StateServer | None = None,
-    ) -> None:
-        """``folder``: of the workspace; it is made when the first question is kept.
-
-        ``shows``: which corpora and adapters there are for who looks; ``state``: what keeps them; as in ``Workspace``.
-        """
-        self._shows = shows
-        self.database = Database(folder / FILE, _MIGRATIONS, state, with_log=True)
-        self._attached = folder / "attached"
+    def __init__(self, workspace: Workspace) -> None:
+        """What ``workspace`` does not show is not there. Its folder is made when the first question is kept."""
+        self.database = Database(workspace.root / FILE, _MIGRATIONS, workspace.state, with_log=True)
+        self._shows = workspace.shows
+        self._attached = workspace.root / "attached"
 
     @again
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:

@@ -53,8 +53,8 @@ class PersonalData:
         self._workspace = workspace
         self._people = people
         self._audit = audit
-        self._feedback = FeedbackStore(workspace.root, state=workspace.state)
-        self._kept = Conversations(workspace.root, state=workspace.state)
+        self._feedback = FeedbackStore(workspace.whole)
+        self._kept = Conversations(workspace.whole)
 
     def export(self, target: Path) -> PersonalCounts:
         """Write all of it to a ZIP file: ``data.json``, and the files they brought. Raises UsageError without any."""
@@ -142,7 +142,7 @@ def drop_old(workspace: Workspace, days: int) -> int:
     """
     if not days:
         return 0
-    kept = Conversations(workspace.root, state=workspace.state)
+    kept = Conversations(workspace.whole)
     with kept.database.opened() as database:
         before = come_of_age(database, days, datetime.now(UTC))
         old = database.execute('SELECT "user", id FROM conversations WHERE updated < ?', (before,)).fetchall()

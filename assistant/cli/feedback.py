@@ -106,4 +106,4 @@ def reject(numbers: tuple[int, ...], workspace: Workspace, settings: Settings) -
 def _store(workspace: Workspace) -> "FeedbackStore":
     from assistant.feedback.database import FeedbackStore
 
-    return FeedbackStore(workspace.root, state=workspace.state)
+    return FeedbackStore(workspace.whole)

@@ -42,7 +42,7 @@ class CheckedAnswers:
     """The accepted judgements about the answers of one corpus."""
 
     def __init__(self, workspace: Workspace, corpus: str) -> None:
-        self._store = FeedbackStore(workspace.root, state=workspace.state)
+        self._store = FeedbackStore(workspace.whole)
         self._corpus = corpus
 
     def about(self, question: str, retriever: Retriever) -> tuple[AcceptedAnswer | None, tuple[str, ...]]:

@@ -8,7 +8,7 @@ A judgement is kept complete, so that it can be looked at when documents and mod
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -22,7 +22,7 @@ from assistant.errors import UsageError
 from assistant.store.database import Database, Rows, again
 from assistant.store.sql import versions_in
 from assistant.types import Answer, Message
-from assistant.workspace import ResourceKind, StateServer, all_shown
+from assistant.workspace import Workspace
 
 Verdict = Literal["right", "partly", "wrong"]
 Fault = Literal["not_in_source", "wrong_source", "tone", "outdated", "incomplete"]
@@ -146,19 +146,14 @@ _AS_JSON = ("history", "evidence", "versions", "faults", "sources")
 class FeedbackStore:
     """The feedback of a workspace. Bears several threads and processes."""
 
-    def __init__(
-        self,
-        folder: Path,
-        shows: Callable[[ResourceKind, str], bool] = all_shown,
-        state: StateServer | None = None,
-    ) -> None:
-        """``folder``: of the workspace; the file is made when something is first kept.
+    def __init__(self, workspace: Workspace) -> None:
+        """Judgements of corpora and adapters that ``workspace`` does not show are not there.
 
-        ``shows``: of which corpora and adapters judgements are there; ``state``: what keeps them; as in ``Workspace``.
+        A file is made when something is first kept.
         """
-        self.file = folder / FEEDBACK_FILE
-        self.database = Database(self.file, _MIGRATIONS, state)
-        self._shows = shows
+        self.file = workspace.root / FEEDBACK_FILE
+        self.database = Database(self.file, _MIGRATIONS, workspace.state)
+        self._shows = workspace.shows
 
     @again
     def add(

@@ -87,7 +87,7 @@ def is_supported(feedback: Feedback, wanted: str) -> bool:
 def lessons(workspace: Workspace, catalog: Index) -> list[Lesson]:
     """What the accepted corrections of a corpus teach; the last one stands where a question was corrected twice."""
     corrections: dict[str, Feedback] = {}
-    kept = FeedbackStore(workspace.root, state=workspace.state)
+    kept = FeedbackStore(workspace.whole)
     for feedback in kept.listed(states=TAUGHT, corpus=catalog.name, most=ALL):
         corrections.setdefault(feedback.standalone_question.casefold(), feedback)
     return [lesson_of(feedback) for feedback in reversed(corrections.values()) if still_stands(feedback, catalog)]
@@ -173,7 +173,7 @@ def waiting(workspace: Workspace, corpus: str, refusals: Mapping[str, str], sinc
     begin = datetime.fromisoformat(since) if since else None
     said = Counter(
         one.source
-        for one in _opinions(FeedbackStore(workspace.root, state=workspace.state), corpus, refusals)
+        for one in _opinions(FeedbackStore(workspace.whole), corpus, refusals)
         if one.chosen.strip() != one.rejected.strip() and (begin is None or (one.made and one.made > begin))
     )
     return {source: said[source] for source in PREFERRED if said[source]}
@@ -188,7 +188,7 @@ def preferences(
     """
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for one in _opinions(FeedbackStore(workspace.root, state=workspace.state), catalog.name, refusals):
+    for one in _opinions(FeedbackStore(workspace.whole), catalog.name, refusals):
         if not one.chosen and not one.rejected:
             dropped["neither is better"] += 1
         elif one.chosen.strip() == one.rejected.strip():

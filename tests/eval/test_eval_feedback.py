@@ -35,7 +35,7 @@ def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     write_cases(tmp_path / "cases.jsonl", cases()[:4])
     says = sentence(9, 0)
     shown = Answer(QUESTION, QUESTION, "Nobody.", (), (evidence(says, document="boat.md"),))
-    store = FeedbackStore(workspace.root)
+    store = FeedbackStore(workspace)
     number = store.add("ana", "default", shown, VERSIONS, Assessment("wrong", (), "", says, (1,)), {})
     store.accept(number, "eve")
     return tmp_path

@@ -59,7 +59,7 @@ def ask(workspace: Workspace, settings: Settings, retriever: Retriever) -> Calla
 @pytest.fixture
 def teach(workspace: Workspace, retriever: Retriever, ask: Callable[..., Answer]) -> Teach:
     """Says how the answer to a question should read, and has it accepted; the number of that."""
-    store = FeedbackStore(workspace.root)
+    store = FeedbackStore(workspace)
 
     def taught(judgement: Assessment | None = None, question: str = QUESTION, accepted: bool = True) -> int:
         versions = Versions("bundled", None, retriever.catalog.generation())
@@ -111,8 +111,8 @@ def test_a_question_in_other_words_is_never_answered_for(ask: Callable[..., Answ
 def test_what_nobody_has_accepted_is_not_given(ask: Callable[..., Answer], teach: Teach, workspace: Workspace) -> None:
     number = teach(accepted=False)
     assert ask(QUESTION).checked is None
-    FeedbackStore(workspace.root).accept(number, "bea")
-    FeedbackStore(workspace.root).reject(number, "bea")
+    FeedbackStore(workspace).accept(number, "bea")
+    FeedbackStore(workspace).reject(number, "bea")
     assert ask(QUESTION).checked is None
 
 

@@ -19,19 +19,22 @@ from assistant.feedback.database import FAULTS, Assessment, Feedback, FeedbackSt
 from assistant.feedback.lessons import is_supported, lesson_of
 from assistant.store.sql import migrate, versions_in
 from assistant.types import Message
+from assistant.workspace import Workspace
 
 CORRECTION = "We pay a hotel room up to 95 euros a night."
 WRONG = Assessment("wrong", ("wrong_source", "outdated"), "Ask Ben.", CORRECTION, (1,))
 
 
 def kept(folder: Path, judgement: Assessment = WRONG, **changes: object) -> Feedback:
-    return FeedbackStore(folder).get(say(folder, judgement, answer(**changes)))  # type: ignore[arg-type]
+    return FeedbackStore(Workspace(folder)).get(say(folder, judgement, answer(**changes)))  # type: ignore[arg-type]
 
 
 def test_all_that_was_asked_shown_and_said_comes_back(tmp_path: Path) -> None:
     history = (Message("user", "Hello"), Message("assistant", "Hello."))
-    number = FeedbackStore(tmp_path).add("ana", "house", answer(), VERSIONS, WRONG, {"fire.md": "h1"}, history)
-    one = FeedbackStore(tmp_path).get(number)
+    number = FeedbackStore(Workspace(tmp_path)).add(
+        "ana", "house", answer(), VERSIONS, WRONG, {"fire.md": "h1"}, history
+    )
+    one = FeedbackStore(Workspace(tmp_path)).get(number)
     assert (one.user, one.corpus, one.question, one.answer) == ("ana", "house", QUESTION, "The fire brigade pays.")
     assert one.judgement == WRONG and one.versions == VERSIONS and one.history == history and one.state == "new"
     first, second = one.evidence
@@ -40,7 +43,7 @@ def test_all_that_was_asked_shown_and_said_comes_back(tmp_path: Path) -> None:
 
 
 def test_it_is_decided_and_may_be_decided_again(tmp_path: Path) -> None:
-    store, number = FeedbackStore(tmp_path), say(tmp_path, WRONG)
+    store, number = FeedbackStore(Workspace(tmp_path)), say(tmp_path, WRONG)
     assert store.accept(number, "eve").state == "accepted"
     edited = store.accept(number, "eve", "We pay 95 euros a night.")
     assert (edited.state, edited.wanted, edited.judgement.correction) == (
@@ -56,7 +59,7 @@ def test_it_is_decided_and_may_be_decided_again(tmp_path: Path) -> None:
 
 
 def test_lists_are_by_state_corpus_and_person_the_latest_first(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     assert store.listed() == [] and not store.file.exists(), "looking makes nothing"
     first, second, third = (
         say(tmp_path, WRONG),
@@ -72,7 +75,7 @@ def test_lists_are_by_state_corpus_and_person_the_latest_first(tmp_path: Path) -
 
 
 def test_nothing_is_accepted_that_says_nothing(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     number = say(tmp_path, Assessment("wrong", ("tone",)))
     with pytest.raises(UsageError, match="how this answer should read"):
         store.accept(number, "eve")
@@ -82,7 +85,7 @@ def test_nothing_is_accepted_that_says_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("judgement", [WRONG, Assessment("wrong", ("tone",)), Assessment("right")])
 def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path, judgement: Assessment) -> None:
-    store, number = FeedbackStore(tmp_path), say(tmp_path, judgement)
+    store, number = FeedbackStore(Workspace(tmp_path)), say(tmp_path, judgement)
     store.accept(number, "eve", "We pay 95 euros a night.")
     for again in ("", "We pay 95 euros a night."):
         found = store.accept(number, "adam", again)
@@ -90,7 +93,7 @@ def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path,
 
 
 def test_a_text_without_a_word_is_not_accepted(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     number = say(tmp_path, Assessment("wrong", correction="—"))
     for text in ("", " …! "):
         with pytest.raises(UsageError, match="no letter or digit"):
@@ -99,7 +102,7 @@ def test_a_text_without_a_word_is_not_accepted(tmp_path: Path) -> None:
 
 
 def test_asking_for_what_was_never_said_makes_no_file(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path / "workspace")
+    store = FeedbackStore(Workspace(tmp_path / "workspace"))
     calls: list[Callable[[], object]] = [
         lambda: store.get(3),
         lambda: store.accept(3, "eve"),
@@ -122,11 +125,11 @@ def test_asking_for_what_was_never_said_makes_no_file(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, judgement: Assessment) -> None:
     with pytest.raises(UsageError):
         say(tmp_path, judgement)
-    assert FeedbackStore(tmp_path).counts()["new"] == 0
+    assert FeedbackStore(Workspace(tmp_path)).counts()["new"] == 0
 
 
 def test_votes_are_kept_with_both_answers(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     vote = Vote("ana", "house", QUESTION, "base", "house", "One.", "Two.", "second", blind=True)
     store.add_vote(vote)
     with closing(sqlite3.connect(store.file)) as database:
@@ -135,7 +138,7 @@ def test_votes_are_kept_with_both_answers(tmp_path: Path) -> None:
 
 
 def test_votes_come_back_with_what_both_answers_were_shown(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     assert store.votes() == [] and not store.file.exists()
     vote = Vote("ana", "house", QUESTION, "base", "house", "1", "2", "second", True, QUESTION, shown_of(answer(), {}))
     number = store.add_vote(vote)
@@ -148,7 +151,7 @@ def test_votes_come_back_with_what_both_answers_were_shown(tmp_path: Path) -> No
 def test_feedback_of_before_votes_kept_their_passages_is_read(tmp_path: Path) -> None:
     """A file as the version before left it, with a vote and a judgement."""
     old = versions_in(Path(kept_feedback.__file__).with_name("feedback.sql"))[:1]
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     with closing(sqlite3.connect(store.file)) as file, file:
         migrate(file, "feedback", old)
         columns = "made, user, corpus, question, first, second, first_answer, second_answer, choice, blind"
@@ -166,11 +169,11 @@ def test_many_say_something_at_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert FeedbackStore(tmp_path).counts()["new"] == 40
+    assert FeedbackStore(Workspace(tmp_path)).counts()["new"] == 40
 
 
 def test_a_damaged_or_newer_file_is_told_in_one_line(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     say(tmp_path, WRONG)
     with closing(sqlite3.connect(store.file)) as database:
         database.execute("PRAGMA user_version = 99")
@@ -183,7 +186,7 @@ def test_a_damaged_or_newer_file_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_texts_of_strangers_are_values_and_never_sql(tmp_path: Path) -> None:
     hostile = "'); DROP TABLE feedback; --"
-    store = FeedbackStore(tmp_path)
+    store = FeedbackStore(Workspace(tmp_path))
     number = say(
         tmp_path, Assessment("wrong", note=hostile, correction=hostile), answer(hostile, hostile), user=hostile
     )
@@ -277,7 +280,7 @@ def test_commands_list_accept_and_reject(tmp_path: Path, capsys: pytest.CaptureF
     assert feedback("accept", "2", "--as", "The moon.")[1].startswith("2 is edited: a case")
     assert feedback("reject", "1")[0] == 0
     assert feedback("accept", "7")[0] == 2
-    assert FeedbackStore(tmp_path).counts() == {"new": 0, "accepted": 0, "edited": 1, "rejected": 1}
+    assert FeedbackStore(Workspace(tmp_path)).counts() == {"new": 0, "accepted": 0, "edited": 1, "rejected": 1}
 
 
 def test_terminal_sequences_in_feedback_do_not_reach_the_terminal(

@@ -21,7 +21,7 @@ NOTHING = Uptake({}, (), (), "", {})
 @pytest.fixture
 def accepted(workspace: Workspace) -> Feedback:
     number = say(workspace.root, Assessment("wrong", ("tone",), "", WANTED, (1,)))
-    return FeedbackStore(workspace.root).accept(number, "eve")
+    return FeedbackStore(workspace).accept(number, "eve")
 
 
 def pairs_of(workspace: Workspace, one: Feedback, split: Split = "train", name: str = "house") -> None:
@@ -94,7 +94,7 @@ def test_the_last_report_that_asked_it_as_it_reads_now_says_how_it_is_answered(
 
 def test_a_refusal_that_was_asked_for_is_known_again(workspace: Workspace) -> None:
     number = say(workspace.root, Assessment("wrong", ("not_in_source",)))
-    refused = FeedbackStore(workspace.root).accept(number, "eve")
+    refused = FeedbackStore(workspace).accept(number, "eve")
     report_of(workspace, "one", refused, "usable", answers=[], unanswerable=True)
     assert Lineage(workspace).of(refused).answered == {"base+rag": "usable"}
 

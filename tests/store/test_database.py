@@ -115,7 +115,7 @@ def test_letters_of_both_cases_are_one(notes: Database) -> None:
 
 
 def test_feedback_is_kept_listed_decided_and_forgotten(tmp_path: Path, state: StateServer | None) -> None:
-    store = FeedbackStore(tmp_path / "workspace", state=state)
+    store = FeedbackStore(Workspace(tmp_path / "workspace", state=state))
     assert store.listed() == [] and store.votes() == [] and store.counts()["new"] == 0
     for call in (partial(store.get, 3), partial(store.accept, 3, "eve"), partial(store.reject, 3, "eve")):
         with pytest.raises(UsageError, match="no feedback 3"):
@@ -129,7 +129,9 @@ def test_feedback_is_kept_listed_decided_and_forgotten(tmp_path: Path, state: St
     assert store.counts() == {"new": 1, "accepted": 1, "edited": 0, "rejected": 0}
     assert [one.evidence for one in store.votes("house")] == [vote.evidence] and store.votes("other") == []
     assert store.get(mine).versions == VERSIONS and store.get(mine).judgement.faults == ("outdated",)
-    hidden = FeedbackStore(tmp_path / "workspace", lambda kind, name: (kind, name) != ("adapter", "house"), state)
+    hidden = FeedbackStore(
+        Workspace(tmp_path / "workspace", lambda kind, name: (kind, name) != ("adapter", "house"), state=state)
+    )
     assert hidden.listed() == [] and hidden.counts()["new"] == 0
     assert store.forget("ana", "person-1") == 2 and [one.user for one in store.listed()] == ["ben", "person-1"]
 

@@ -224,7 +224,7 @@ def test_a_reading_that_is_stopped_or_broken_off_leaves_nothing(page: Page, monk
     files = kept.new_files()
     files.root.mkdir()
     kept.attach("ana", None, files, Scope(files=("a.md",)))
-    Conversations(page.context.workspace.root).clear_files()
+    Conversations(page.context.workspace.whole).clear_files()
     assert list(attached.iterdir()) == [files.root]
 
 
@@ -443,7 +443,7 @@ def test_an_app_that_starts_clears_nothing_that_another_reads(page: Page, monkey
     read = Chat._ingested
 
     def beside_another(*arguments: Any) -> IngestReport | None:
-        Conversations(page.context.workspace.root).clear_files()
+        Conversations(page.context.workspace.whole).clear_files()
         return read(*arguments)
 
     monkeypatch.setattr(Chat, "_ingested", beside_another)

@@ -225,7 +225,7 @@ def test_an_accepted_correction_is_given_when_the_same_is_asked(chat: Visit, wor
     form.get_by_label(re.compile("How it should read")).fill("You pay 150 euros for hail.")
     form.get_by_role("button", name="Send correction").click()
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
-    kept = FeedbackStore(workspace.root)
+    kept = FeedbackStore(workspace)
     (correction,) = [one for one in kept.listed() if one.question == question]
     kept.accept(correction.id, "eve")
     ask(page, question.upper())
@@ -407,7 +407,7 @@ def test_the_next_question_closes_the_source_and_an_empty_one_leaves_the_page_as
 def test_what_cannot_be_done_is_told_in_words(chat: Visit, workspace: Workspace) -> None:
     page = chat.page
     ask(page, "What does hail cost, in a conversation that is deleted elsewhere?")
-    kept = Conversations(workspace.root)
+    kept = Conversations(workspace)
     kept.delete("local", kept.listed("local")[0].id)
     page.locator(".conversations .title").first.click()
     expect(page.locator(".toast-wrap")).to_contain_text("This conversation is not there any more. Begin a new one.")

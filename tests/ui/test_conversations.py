@@ -37,7 +37,7 @@ def reply(text: str = "Hail is covered.", adapter: str | None = None) -> TurnRep
 
 @pytest.fixture
 def kept(tmp_path: Path, state: StateServer | None) -> Conversations:
-    return Conversations(tmp_path / "workspace", state=state)
+    return Conversations(Workspace(tmp_path / "workspace", state=state))
 
 
 def test_an_answer_comes_back_as_it_was_kept(kept: Conversations) -> None:
@@ -103,7 +103,7 @@ def test_a_question_asked_anew_stands_beside_the_one_of_before(
     conversation = kept.begin("ana", "one")
 
     def shown() -> list[int]:
-        another = Conversations(tmp_path / ("elsewhere" if state else "workspace"), state=state)
+        another = Conversations(Workspace(tmp_path / ("elsewhere" if state else "workspace"), state=state))
         return [turn.id for turn in another.turns("ana", conversation)]
 
     turns = [kept.add("ana", conversation, question, [reply()]) for question in ("one", "two", "three")]
@@ -192,10 +192,10 @@ def test_a_migration_that_is_broken_off_changes_nothing(tmp_path: Path, monkeypa
     broken = (*_MIGRATIONS[:-1], f"{_MIGRATIONS[-1]}SELECT no_such_column FROM turns;\n")
     monkeypatch.setattr("ui.conversations._MIGRATIONS", broken)
     with pytest.raises(WorkspaceError):
-        Conversations(tmp_path).listed("ana")
+        Conversations(Workspace(tmp_path)).listed("ana")
     assert content() == before
     monkeypatch.undo()
-    kept = Conversations(tmp_path)
+    kept = Conversations(Workspace(tmp_path))
     for user, conversation in (("ana", 1), ("ben", 2)):
         turns = kept.turns(user, conversation)
         assert [turn.question for turn in turns] == ["one", "two", "three"] and not turns[1].versions
@@ -371,7 +371,7 @@ def test_what_is_not_or_no_longer_shared_is_given_to_nobody(kept: Conversations)
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    kept = Conversations(tmp_path)
+    kept = Conversations(Workspace(tmp_path))
     kept.begin("ana", "Is hail covered?")
     with closing(sqlite3.connect(tmp_path / "conversations.sqlite")) as database:
         database.execute("PRAGMA user_version = 99")
@@ -382,7 +382,7 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "conversations.sqlite").write_text("nonsense " * 100)
     with pytest.raises(WorkspaceError, match="cannot be used"):
-        Conversations(tmp_path).listed("ana")
+        Conversations(Workspace(tmp_path)).listed("ana")
 
 
 def without_room(folder: Path) -> Path:
@@ -393,7 +393,7 @@ def without_room(folder: Path) -> Path:
 
 
 def test_on_a_full_disk_conversations_can_be_read(tmp_path: Path) -> None:
-    kept = Conversations(tmp_path / "workspace")
+    kept = Conversations(Workspace(tmp_path / "workspace"))
     conversation = kept.begin("ana", "Is hail covered?")
     turn = kept.add("ana", conversation, "Is hail covered?", [reply()])
     in_the_way = without_room(tmp_path / "workspace")

@@ -175,7 +175,7 @@ def _save_report(workspace: Workspace, name: str, corpus: str, adapter: str, bef
 
 def _teach(workspace: Workspace, corpus: str) -> None:
     of = Answer(f"Who pays {corpus}?", f"Who pays {corpus}?", f"The {corpus} pays.", (), _hits(corpus))
-    store = FeedbackStore(workspace.root)
+    store = FeedbackStore(workspace)
     adapter = next((name for name, made_of in ADAPTERS.items() if made_of == corpus), None)
     store.add("adam", corpus, of, Versions("bundled", adapter, 1), Assessment("right"), {})
     store.accept(store.add("adam", corpus, of, Versions("bundled", None, 1), Assessment("right"), {}), "adam")

@@ -62,8 +62,8 @@ def used(workspace: Workspace) -> dict[str, int]:
     """A workspace that a person has used, and others too. Their conversations by what they are."""
     people_of(workspace).add(NAME, "editor", PASSWORD)
     people_of(workspace).add("ben", "admin", PASSWORD)
-    kept = Conversations(workspace.root, state=workspace.state)
-    feedback = FeedbackStore(workspace.root, state=workspace.state)
+    kept = Conversations(workspace.whole)
+    feedback = FeedbackStore(workspace.whole)
     audit = AuditLog(workspace.root, 90, workspace.state)
     mine = kept.begin(NAME, SECRET)
     first = kept.add(NAME, mine, SECRET, [said(SECRET)])
@@ -128,8 +128,8 @@ def test_who_is_forgotten_is_in_no_file_and_others_lose_nothing(workspace: Works
     told = kept_at(workspace.state) if workspace.state else "ben"
     assert NAME not in told and SECRET not in told and "ben" in told
     assert not list((workspace.root / "attached").glob("[!.]*"))
-    kept = Conversations(workspace.root, state=workspace.state)
-    feedback = FeedbackStore(workspace.root, state=workspace.state)
+    kept = Conversations(workspace.whole)
+    feedback = FeedbackStore(workspace.whole)
     assert [one.id for one in kept.listed("ben")] == [there["bens"]] and kept.turns("ben", there["bens"])
     assert sorted((one.state, one.user == "ben") for one in feedback.listed()) == [
         ("accepted", False),
@@ -173,14 +173,14 @@ def test_conversations_go_when_they_have_come_of_age(workspace: Workspace, clock
     for days in (0, 12 * 365, 12 * 365 + 0.5, 0):
         clock.days = days
         assert drop_old(workspace, 0) == drop_old(workspace, 30) == 0, "a clock that jumps deletes nothing"
-    with Conversations(workspace.root, state=workspace.state).database.opened() as database:
+    with Conversations(workspace.whole).database.opened() as database:
         database.execute(
             "UPDATE conversations SET updated = '2020-01-01T00:00:00+00:00' WHERE id != ?", (there["mine"],)
         )
     assert drop_old(workspace, 30) == 0
     clock.days = 1
     assert drop_old(workspace, 30) == 3
-    assert [one.id for one in Conversations(workspace.root, state=workspace.state).listed(NAME)] == [there["mine"]]
+    assert [one.id for one in Conversations(workspace.whole).listed(NAME)] == [there["mine"]]
     assert not list((workspace.root / "attached").glob("[!.]*")), "with their files"
     with pytest.raises(UsageError):
-        Conversations(workspace.root, state=workspace.state).turns("ben", there["bens"])
+        Conversations(workspace.whole).turns("ben", there["bens"])

@@ -162,8 +162,8 @@ def test_conversations_of_an_older_version_are_kept(tmp_path: Path) -> None:
         )
         database.execute("PRAGMA user_version = 1")
     database.close()
-    (old,) = Conversations(tmp_path).listed("ana")
-    assert old.title == "Old" and Conversations(tmp_path).scope("ana", old.id) == EVERYTHING
+    (old,) = Conversations(Workspace(tmp_path)).listed("ana")
+    assert old.title == "Old" and Conversations(Workspace(tmp_path)).scope("ana", old.id) == EVERYTHING
 
 
 def test_a_filter_is_for_its_collections_and_what_is_compared_with_is_asked_as_a_whole() -> None:

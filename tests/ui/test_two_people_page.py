@@ -204,7 +204,7 @@ def hostile_answer(payload: str) -> Answer:
 
 def test_nothing_that_strangers_wrote_runs_on_any_page(visit: Visits, address: str, context: AppContext) -> None:
     name, conversations = "o'brien@firm.example", context.conversations
-    store = FeedbackStore(context.workspace.root)
+    store = FeedbackStore(context.workspace.whole)
     conversation = conversations.begin(name, "All of them")
     for number, payload in enumerate(one.replace("\0", "") for one in PAYLOADS):
         answer = hostile_answer(payload)

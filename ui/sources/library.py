@@ -52,7 +52,7 @@ class Library:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._conversations = Conversations(workspace.root, state=workspace.state)
+        self._conversations = Conversations(workspace.whole)
 
     def passage(self, span: CitedSpan, user: str) -> LocatedPassage:
         """Where a span stands, for ``user``. Raises UsageError when the corpus does not hold its words any more."""

@@ -27,7 +27,7 @@ def correct(house: House, question: str, correction: str) -> int:
     """Correct an answer by the passages that say so, and have it accepted."""
     shown = ask(house, question)
     source = next(hit.rank for hit in shown.hits if correction in hit.text)
-    store = FeedbackStore(house.workspace.root)
+    store = FeedbackStore(house.workspace.whole)
     number = store.add("ana", CORPUS, shown, VERSIONS, Assessment("wrong", (), "", correction, (source,)), {})
     store.accept(number, "eve")
     return number
@@ -96,7 +96,7 @@ def test_what_nobody_accepted_or_someone_rejected_teaches_nothing(house: House) 
     question, correction = next(iter(CORRECTIONS.items()))
     number = correct(house, question, correction)
     assert len(cases(house)) == 1 and any(pair.source == "feedback" for pair in made(house))
-    FeedbackStore(house.workspace.root).reject(number, "eve")
+    FeedbackStore(house.workspace.whole).reject(number, "eve")
     assert not cases(house) and not any(pair.source == "feedback" for pair in made(house))
     assert not list((house.workspace.root / "feedback").iterdir()), "the files go too"
 

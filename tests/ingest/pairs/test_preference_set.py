@@ -31,7 +31,7 @@ REFUSALS = AnswerSettings().refusal
 
 @pytest.fixture
 def store(house: House) -> FeedbackStore:
-    return FeedbackStore(house.workspace.root)
+    return FeedbackStore(house.workspace.whole)
 
 
 def shown(house: House, text: str, question: str = HOTEL, refused: bool = False) -> Answer:
