@@ -74,6 +74,8 @@ class Catalog:
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in by the last one that does."""
+        # What is shared by file must not outlive it: another file may come to its place on the disk.
+        self._vectors = self._lexical = None
         self.connection.close()
 
     @contextmanager
@@ -381,9 +383,9 @@ class Catalog:
         """
         generation = self.generation()
         if self._lexical is None or self._lexical[0] != generation:
-            self._lexical = generation, LexicalIndex(self.connection)
+            self._lexical = generation, lexical.open_index(self.connection, self.file, generation)
         try:
-            return self._lexical[1].search(query, phrases, k, self._ids_in(only))
+            return self._lexical[1].search(self.connection, query, phrases, k, self._ids_in(only))
         except (ValueError, IndexError) as error:  # SQLite does not know what stands in a BLOB
             raise sqlite3.DatabaseError(f"full text is damaged ({error})") from None
 

@@ -12,6 +12,7 @@ SQLite's FTS5, which walks through all chunks that hold any term (docs/log.md).
 import json
 import math
 import sqlite3
+import threading
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +68,12 @@ class _Segment:
 
 
 class LexicalIndex:
-    """The full text of one generation."""
+    """The full text of one generation: one in a process, for all who search it, each by a connection of its own.
+
+    To be made, and asked, in a snapshot of that generation.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """To be made, and asked, in a snapshot of that generation."""
-        self._connection = connection
         segments = _segments(connection)
         self._firsts = _firsts_of(segments)
         self._ids = np.concatenate([np.empty(0, _ID), *(one.chunks for one in segments)])
@@ -84,7 +87,12 @@ class LexicalIndex:
         self._saturation = np.where(lengths > 0, saturation, np.inf).astype(np.float32)
 
     def search(
-        self, query: Sequence[str], phrases: Sequence[str], limit: int, among: Sequence[int] | Ids | None = None
+        self,
+        connection: sqlite3.Connection,
+        query: Sequence[str],
+        phrases: Sequence[str],
+        limit: int,
+        among: Sequence[int] | Ids | None = None,
     ) -> list[tuple[int, float]]:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; only ``among`` ids, if given.
 
@@ -94,31 +102,36 @@ class LexicalIndex:
         if among is not None:
             saturation, places = np.full_like(saturation, np.inf), _places(self._ids, np.sort(among))
             saturation[places] = self._saturation[places]
-        scores, found = self._scores(query, phrases, limit, saturation)
+        scores, found = self._scores(connection, query, phrases, limit, saturation)
         if len(found) > limit:
             found = found[np.argpartition(scores[found], -limit)[-limit:]]
         found = found[np.lexsort((found, -scores[found]))]
         return list(zip(self._ids[found].tolist(), scores[found].tolist(), strict=True))
 
     def _scores(
-        self, query: Sequence[str], phrases: Sequence[str], limit: int, saturation: Scores
+        self,
+        connection: sqlite3.Connection,
+        query: Sequence[str],
+        phrases: Sequence[str],
+        limit: int,
+        saturation: Scores,
     ) -> tuple[Scores, Places]:
         """What terms and phrases give to each chunk, and the places of some among which the best ``limit`` are.
 
         To these it is all, to others perhaps less. ``saturation`` says of each chunk how many times of a term give
         half of what it can give.
         """
-        of_phrases = {phrase: self._holding(phrase.split()) for phrase in phrases}
-        frequencies = frequencies_of(self._connection, query)
+        of_phrases = {phrase: self._holding(connection, phrase.split()) for phrase in phrases}
+        frequencies = frequencies_of(connection, query)
         frequencies |= {phrase: len(places) for phrase, (places, _) in of_phrases.items() if len(places)}
         rarest_first = sorted(frequencies, key=lambda term: (frequencies[term], term))
         most = [(_SATURATION + 1) * _weight(frequencies[term], self._chunks) for term in rarest_first]
-        scores, candidates, looked = np.zeros_like(saturation), None, sum(most) / 2
+        scores, candidates, least, looked = np.zeros_like(saturation), None, 0.0, sum(most) / 2
         for place, term in enumerate(rarest_first):
             # A look is vain while more is left than was given; each is at half of what was left at the one before.
             if frequencies[term] > _WORTH_A_LOOK * len(scores) and (left := sum(most[place:])) < looked:
-                candidates, looked = _within_reach(scores, candidates, limit, left), left / 2
-            places, times = of_phrases[term] if term in of_phrases else self._postings(term)
+                (candidates, least), looked = _within_reach(scores, candidates, least, limit, left), left / 2
+            places, times = of_phrases[term] if term in of_phrases else self._postings(connection, term)
             if candidates is not None and len(candidates) < _FEW * len(places):
                 some = _places(places, candidates)
                 places, times = places[some], times[some]
@@ -126,30 +139,30 @@ class LexicalIndex:
             scores[places] += np.float32(most[place]) * weighed / (weighed + saturation[places])
         return scores, np.flatnonzero(scores > 0).astype(np.uint32) if candidates is None else candidates
 
-    def _postings(self, term: str) -> Postings:
-        rows = self._connection.execute("SELECT segment, chunks FROM postings WHERE term = ? ORDER BY segment", (term,))
+    def _postings(self, connection: sqlite3.Connection, term: str) -> Postings:
+        rows = connection.execute("SELECT segment, chunks FROM postings WHERE term = ? ORDER BY segment", (term,))
         return _joined(rows, self._firsts)
 
-    def _holding(self, phrase: Sequence[str]) -> Postings:
+    def _holding(self, connection: sqlite3.Connection, phrase: Sequence[str]) -> Postings:
         """Which chunks hold some stems one after another, and how often."""
-        frequencies = frequencies_of(self._connection, phrase)
+        frequencies = frequencies_of(connection, phrase)
         if not frequencies or len(frequencies) < len({*phrase}):
             return np.empty(0, np.uint32), np.empty(0, _POSTING)
         rarest, *others = sorted(frequencies, key=lambda term: (frequencies[term], term))
-        places = self._postings(rarest)[0]
+        places = self._postings(connection, rarest)[0]
         for term in others:
             if frequencies[term] <= _READING_COSTS * len(places):
-                its = self._postings(term)[0]
+                its = self._postings(connection, term)[0]
                 places = its[_places(its, places)]
         places = places[np.isfinite(self._saturation[places])][:_MOST_READ]
         place_of = dict(zip(self._ids[places].tolist(), places.tolist(), strict=True))
-        rows = self._connection.execute(
+        rows = connection.execute(
             f"SELECT document_id, id, context, start, end FROM chunks WHERE id IN {_GIVEN} ORDER BY id",
             (json.dumps([*place_of]),),
         )
         held, counts = [], []
         for document, of_document in groupby(rows, itemgetter(0)):
-            language, text = _text_of(self._connection, document)
+            language, text = _text_of(connection, document)
             for _, chunk, context, start, end in of_document:
                 times = [times_in(phrase, stems(part, language)) for part in (context, text[start:end])]
                 if any(times):
@@ -172,11 +185,21 @@ def _firsts_of(segments: Sequence[_Segment]) -> dict[int, int]:
     return {one.id: end - len(one.chunks) for one, end in zip(segments, ends, strict=True)}
 
 
-def _within_reach(scores: Scores, candidates: Places | None, limit: int, left: float) -> Places | None:
-    """The candidates that may be among the best ``limit`` with what is ``left`` to be given; None: any chunk may."""
-    found = np.flatnonzero(scores > 0).astype(np.uint32) if candidates is None else candidates
-    least = np.partition(scores[found], -limit)[-limit] if len(found) >= limit else 0.0
-    return found[scores[found] + left >= least] if least > left else candidates
+def _within_reach(
+    scores: Scores, candidates: Places | None, least: float, limit: int, left: float
+) -> tuple[Places | None, float]:
+    """The candidates that may be among the best ``limit`` with what is ``left`` to be given; None: any chunk may.
+
+    And what the last of the best has by now, which was ``least`` at the look before.
+    """
+    some = scores if candidates is None else scores[candidates]
+    above = some[some > least]
+    if len(above) >= limit:
+        least = float(np.partition(above, -limit)[-limit])
+    if least <= left:
+        return candidates, least
+    places = np.flatnonzero(some + left >= least)
+    return places.astype(np.uint32) if candidates is None else candidates[places], least
 
 
 def _places(some: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ids:
@@ -185,6 +208,20 @@ def _places(some: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> Ids:
     places = places[places < len(some)]
     is_there: npt.NDArray[np.bool_] = some[places] == wanted[: len(places)]
     return places[is_there]
+
+
+# What is searched now, by catalog file and generation.
+_opened: WeakValueDictionary[tuple[tuple[int, int], int], LexicalIndex] = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def open_index(connection: sqlite3.Connection, file: tuple[int, int], generation: int) -> LexicalIndex:
+    """The full text of a generation of a catalog's file: one in this process."""
+    with _opening:
+        opened = _opened.get((file, generation))
+        if opened is None:
+            opened = _opened[file, generation] = LexicalIndex(connection)
+        return opened
 
 
 def frequencies_of(connection: sqlite3.Connection, query: Collection[str]) -> dict[str, int]:

@@ -94,11 +94,38 @@ def test_scores_are_those_of_fts5_whatever_came_and_went(
                 sorted(wanted.values(), reverse=True)[:limit], rel=1e-5
             )
             among = sorted(wanted)[::2]
-            assert {one for one, _ in LexicalIndex(catalog.connection).search(asked, phrases, 1_000, among)} == set(
-                among
-            )
+            assert {
+                one
+                for one, _ in LexicalIndex(catalog.connection).search(catalog.connection, asked, phrases, 1_000, among)
+            } == set(among)
             held = held_in(catalog.connection)
             assert held.keys() == {chunk.id for chunk in catalog.live_chunks()}
+
+
+def test_all_who_search_a_generation_share_its_full_text(tmp_path: Path) -> None:
+    made: list[LexicalIndex] = []
+
+    class Told(LexicalIndex):
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            made.append(self)
+            super().__init__(connection)
+
+    with pytest.MonkeyPatch.context() as patch, closing(Catalog(tmp_path / "corpus")) as catalog:
+        patch.setattr(lexical, "LexicalIndex", Told)
+        publish(catalog, [[("", "hail")]])
+        with closing(Catalog(tmp_path / "corpus")) as other:
+            assert [one for one, _ in catalog.match(["hail"], 9)] == [one for one, _ in other.match(["hail"], 9)] != []
+            assert len(made) == 1
+            publish(catalog, [[("", "hail and fire")]])
+            assert len(catalog.match(["hail"], 9)) == len(other.match(["hail"], 9)) == 2
+            assert len(made) == 2
+    made.clear()
+    for file in (tmp_path / "corpus").iterdir():
+        file.unlink()
+    with closing(Catalog(tmp_path / "corpus")) as again:
+        publish(again, [[("", "storm")], [("", "hail")]])
+        publish(again, [[("", "fire")]])
+        assert len(again.match(["fire"], 9)) == 1
 
 
 def crowd(catalog: Catalog, documents: int) -> None:
