@@ -27,7 +27,7 @@ from ingest import cluster, pipeline
 
 _KILLS = 10
 _SETTINGS = Settings.model_validate({"ingest": {"calibrate": False}})
-_SECONDS_A_TEXT = 0.2
+_SECONDS_A_TEXT = 0.4
 _TABLES = ("documents", "blocks", "chunks", "windows", "segments", "postings")
 
 

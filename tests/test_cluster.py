@@ -1,11 +1,13 @@
 """Two API processes on one database server: whichever dies, and whenever that is started again, nothing is amiss."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -28,19 +30,20 @@ def test_what_dies_and_starts_again_loses_nothing_and_keeps_nothing_twice(tmp_pa
     assert outcome.is_clean and outcome.answers > 5 and outcome.turns > 100, outcome
 
 
+COMPOSITION = yaml.safe_load((Path(__file__).parents[1] / "deploy" / "compose.cluster.yaml").read_text())
+DOCS = "data/sample/docs/faq"
+ADDRESS = re.compile(r"--address='(\S+)'")
+
+
 @pytest.fixture
 def composed(postgres: Postgres, tmp_path: Path) -> Iterator[tuple[Workspace, list[str]]]:
     """The services of the composition as plain processes: the database, and two of the app with what it tells them."""
-    services = yaml.safe_load((Path(__file__).parent.parent / "deploy" / "compose.cluster.yaml").read_text())[
-        "services"
-    ]
+    services = COMPOSITION["services"]
     (tmp_path / "password").write_text("a long password\n")
     with empty(postgres) as server, ExitStack() as stack:
         workspace, apps = Workspace(tmp_path / "workspace", state=server), []
         place = ["--workspace", str(workspace.root)]
-        subprocess.run(
-            [sys.executable, "-m", "assistant", "ingest", "--yes", *place, "data/sample/docs/faq"], check=True
-        )
+        subprocess.run([sys.executable, "-m", "assistant", "ingest", "--yes", *place, DOCS], check=True)
         People(workspace.root / "users.json", CHEAP, server).add("ana", "admin", PASSWORD)
         for name in ("assistant-1", "assistant-2"):
             given = {**services[name]["environment"]}
@@ -86,3 +89,28 @@ def test_what_is_begun_at_one_process_of_the_composition_goes_on_at_the_other(
                 time.sleep(0.1)
             there.post("/sign-out")
             assert here.get("/en/").status_code in (303, 401)
+
+
+@pytest.mark.slow
+def test_the_cluster_of_the_composition_ingests(tmp_path: Path) -> None:
+    service, programs = COMPOSITION["services"]["ray"], Path(sys.executable).parent
+    command = [f"{programs}/{service['entrypoint'][0]}", *service["command"]]
+    command[command.index("--port=6379")] = "--port=0"  # a free one
+    place = ["--workspace", str(tmp_path / "workspace")]
+    (tmp_path / "token").write_text("a long token")
+    told = {name: value for name, value in service["environment"].items() if name.startswith("RAY_")}
+    environment = {**os.environ, **told, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    with subprocess.Popen([*command, "--num-cpus=1"], stdout=subprocess.PIPE, text=True, env=environment) as head:
+        try:
+            assert head.stdout
+            (address,) = islice(filter(None, (ADDRESS.search(line) for line in head.stdout)), 1)
+            ingest = [f"{programs}/assistant", "ingest", "--yes", *place, DOCS, "--ray", address[1]]
+            stranger = {**os.environ, "RAY_AUTH_TOKEN": "another token"}
+            refused = subprocess.run(ingest, capture_output=True, text=True, timeout=300, env=stranger)
+            del environment["RAY_AUTH_MODE"]  # which follows from the token
+            done = subprocess.run(ingest, capture_output=True, text=True, timeout=300, env=environment)
+        finally:
+            head.terminate()
+    assert refused.returncode == 1 and "give its token (RAY_AUTH_TOKEN)" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert "Ray: 1 machine with 1 core, 1 embedder." in done.stderr
