@@ -98,16 +98,13 @@ def on_cluster(address: str, settings: IngestSettings, embedder: Embedder) -> It
 def _no_cluster(address: str, error: Exception) -> IngestError:
     return IngestError(
         f"There is no Ray cluster to be had at {address}: {one_line(error)}.",
-        "Start one (ray start --head), give its token (RAY_AUTH_TOKEN), or leave out --ray.",
+        "Start one (ray start --head), set RAY_AUTH_MODE=token if it asks for a token, or leave out --ray.",
     )
 
 
 def _ray() -> Any:
-    # Ray tells its makers how it is used unless it is told not to; a token that it has, it shows an address only where
-    # it is told to, though a cluster that is started beside that token asks for it.
+    # Ray tells its makers how it is used unless it is told not to.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() or Path("~/.ray/auth_token").expanduser().exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ModuleNotFoundError:
