@@ -47,7 +47,7 @@ def ui_command(
 
     Without a users file only this machine is let in, and whoever sits at it may do everything. Ctrl-C ends it.
     """
-    from assistant.service import open_service
+    from assistant.service import open_service, with_shared
     from ui.api.bearer_tokens import read_tokens
     from ui.app import create_app, listening_socket
     from ui.context import make_context
@@ -58,7 +58,7 @@ def ui_command(
     given = {"host": host, "port": port, "users_file": users_file}
     own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
     settings, origins = config.load(workspace.config_file, assignments=[*assignments, *own])
-    workspace = config.stated(workspace, settings)
+    workspace = with_shared(config.stated(workspace, settings), settings)
     tokens = read_tokens(settings.serve, workspace) if with_api else None
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)
