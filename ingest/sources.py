@@ -213,9 +213,9 @@ class _Copy:
 
 
 def _gone(kept: Mapping[str, Kept], seen: Collection[str], found: Iterable[RemoteFile | Unfetched]) -> set[str]:
-    """The files that are not there any more; none where not all that is there could be seen."""
-    hides_others = any(isinstance(one, Unfetched) and one.hides_others for one in found)
-    return set() if hides_others else kept.keys() - {*seen}
+    """The files that are not there any more, without those that are where not all could be seen."""
+    unseen = tuple(one.hides for one in found if isinstance(one, Unfetched) and one.hides is not None)
+    return {path for path in kept.keys() - {*seen} if not path.startswith(unseen)}
 
 
 def _line(path: str, kept: Kept) -> str:

@@ -136,9 +136,7 @@ class _Site:
             if not may_ask(address):
                 continue
             if asked == self._most_pages:
-                yield Unfetched(
-                    address, f"the site has more than {asked} pages; raise ingest.web_pages", hides_others=True
-                )
+                yield Unfetched(address, f"the site has more than {asked} pages; raise ingest.web_pages", hides="")
                 return
             path = path_of(address)
             if path not in kept:  # a document without a suffix has that of its kind
@@ -156,9 +154,10 @@ class _Site:
                 if reply.status == HTTPStatus.OK:
                     yield from self._taken(address, reply, known, f"{changed}; " if changed else "")
                     continue
-                reason, hides_others = f"the site refuses: {reply.status}", reply.status == 429 or reply.status >= 500
+                reason = f"the site refuses: {reply.status}"
+                hides = "" if reply.status == 429 or reply.status >= 500 else None
             except Exception as error:  # each page may break a parser in a way of its own
-                reason, hides_others = reason_of(error), True
+                reason, hides = reason_of(error), ""
                 if address == self.start and isinstance(error, httpx.HTTPError):
                     raise IngestError(f"{visible(address)} does not answer: {reason}.", "Check the address.") from None
                 reply = None
@@ -171,7 +170,7 @@ class _Site:
             elif address == self.start:
                 raise IngestError(f"{visible(address)} cannot be read: {reason}.", "Check the address.")
             elif reply is None or (reply.status not in _GONE and (known or reply.status >= 400)):
-                yield Unfetched(path, reason, hides_others=hides_others)
+                yield Unfetched(path, reason, hides=hides)
 
     def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
         """What is to be kept of a reply; its links wait to be asked."""
