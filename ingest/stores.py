@@ -57,7 +57,7 @@ class _Kind:
 
 _SOURCES = "pip install 'domain-assistant[sources]'"
 _WEBDAV = _Kind(_SOURCES, "user and password (~/.netrc, or FSSPEC_WEBDAV_USERNAME and FSSPEC_WEBDAV_PASSWORD)")
-_SFTP = _Kind(_SOURCES, "~/.ssh (known_hosts, config, keys) or FSSPEC_SFTP_PASSWORD: what ssh needs is needed here")
+_SFTP = _Kind(_SOURCES, "what ssh looks at: ~/.ssh/known_hosts, config and keys, or FSSPEC_SFTP_PASSWORD")
 _GS = _Kind("pip install gcsfs", "GOOGLE_APPLICATION_CREDENTIALS")
 _AZ = _Kind("pip install adlfs", "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and _KEY")
 _KINDS = {
@@ -117,7 +117,7 @@ def stored_files(address: str, kept: Mapping[str, Kept], settings: IngestSetting
     """
     import fsspec
 
-    scheme, told = urlsplit(address).scheme, visible(address)
+    scheme, told = scheme_of(address), visible(address)
     kind = _KINDS.get(scheme)
     store = _Store()
     with closing(store):
@@ -146,6 +146,11 @@ def stored_files(address: str, kept: Mapping[str, Kept], settings: IngestSetting
                 yield one
             elif PurePosixPath(one.path).suffix.lower() in SUFFIXES and not _is_hidden(one.path):
                 yield _taken(store, one, kept, settings)
+
+
+def scheme_of(address: str) -> str:
+    """What stands before '://', also of an address that is wrong behind it."""
+    return address.partition("://")[0].lower()
 
 
 def _is_hidden(path: str) -> bool:
@@ -334,7 +339,11 @@ def _webdav(parts: SplitResult) -> Any:
     options = _configured("webdav")
     user, password = options.pop("username", ""), options.pop("password", "")
     with suppress(FileNotFoundError):
-        if found := netrc.netrc().authenticators(parts.hostname or ""):
+        try:
+            found = netrc.netrc().authenticators(parts.hostname or "")
+        except netrc.NetrcParseError as error:  # its message may hold a password
+            raise OSError(f"line {error.lineno} of ~/.netrc is wrong, or others may read that file") from None
+        if found and parts.username in (None, found[0]):
             user, password = found[0], found[2]
     origin = httpx.URL(f"{'http' if parts.scheme == 'webdav+http' else 'https'}://{parts.netloc.rpartition('@')[2]}")
 

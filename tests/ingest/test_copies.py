@@ -198,6 +198,10 @@ def test_what_was_deleted_from_a_copy_is_fetched_again(
         ("nonsense://x", UsageError, "in no store that is known: nonsense"),
         ("abfs://x/y", UsageError, "needs a library that is not installed"),
         ("memory://nothing-here", IngestError, "There is no file at"),
+        ("sftp://[bad/x", IngestError, "cannot be looked at"),
+        ("sftp://x.example:port/x", IngestError, "cannot be looked at"),
+        ("webdav:///x", IngestError, "cannot be looked at"),
+        ("https://[bad/x", UsageError, "no address of a web site"),
     ],
 )
 def test_an_address_that_cannot_be_looked_at_is_told_in_a_line(

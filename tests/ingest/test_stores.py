@@ -252,7 +252,7 @@ def test_passwords_of_several_webdav_servers_are_in_netrc(
         (tmp_path / ".netrc").touch(0o600)
         (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n")
         assert refresh(workspace, server.address, settings) == []
-        (tmp_path / ".netrc").write_text("machine 127.0.0.1 pass-word geheim\n")
+        (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {USER} geheim\n")
         with pytest.raises(IngestError, match="netrc") as raised:
             refresh(workspace, server.address, settings)
         assert "geheim" not in str(raised.value)
