@@ -342,7 +342,8 @@ def _webdav(parts: SplitResult) -> Any:
         try:
             found = netrc.netrc().authenticators(parts.hostname or "")
         except netrc.NetrcParseError as error:  # its message may hold a password
-            raise OSError(f"line {error.lineno} of ~/.netrc is wrong, or others may read that file") from None
+            wrong = f"line {error.lineno} of it is wrong" if error.lineno else "others may read it (chmod 600 ~/.netrc)"
+            raise OSError(f"~/.netrc is not used: {wrong}") from None
         if found and parts.username in (None, found[0]):
             user, password = found[0], found[2]
     origin = httpx.URL(f"{'http' if parts.scheme == 'webdav+http' else 'https'}://{parts.netloc.rpartition('@')[2]}")

@@ -40,6 +40,8 @@ class Served:
     """Folders that may not be listed."""
     endless: set[str] = field(default_factory=set)
     """Files, of which (by SFTP) there is always more."""
+    ends: set[str] = field(default_factory=set)
+    """Files that (by SFTP) end where one portion of them was read."""
     invents: list[bytes] = field(default_factory=list)
     """Names that the first folder is said to hold, with nothing else in it."""
     sends_to: str = ""
@@ -190,6 +192,8 @@ def sftp(folder: Path) -> Iterator[Served]:
             name = self._names[file]
             content = super().read(file, offset, size)
             assert isinstance(content, bytes)
+            if name in served.ends and offset:
+                return b""
             if name in served.endless:
                 return b"x" * size
             if name in served.hangs:

@@ -1,6 +1,7 @@
 """Stores by their own protocols, against servers here: what is fetched, who may, and what a server may not do."""
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -135,6 +136,16 @@ def test_a_server_that_falls_silent_is_given_up(
     assert server.fetched == ["b.md", "c.md"]
 
 
+@pytest.mark.parametrize("scheme", ["webdav", "webdav+http", "sftp"])
+def test_a_server_that_says_nothing_at_all_is_given_up(
+    scheme: str, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.stores._SILENT_SECONDS", 0.5)
+    told = r"cannot be looked at: .*(nothing came for 0\.5 s|timed out)"
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(IngestError, match=told):
+        refresh(workspace, f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/claims", settings)
+
+
 def test_a_file_that_breaks_off_is_told_and_the_others_come(
     server: Served, workspace: Workspace, settings: Settings
 ) -> None:
@@ -148,6 +159,19 @@ def test_a_file_that_breaks_off_is_told_and_the_others_come(
     server.breaks.clear()
     assert refresh(workspace, server.address, settings) == []
     assert held(workspace, server)["b.md"] == b"b" * 700_000
+
+
+def test_a_file_that_ends_too_early_is_told(
+    tmp_path: Path, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store_servers.sftp(tmp_path) as server:
+        at_home(monkeypatch, tmp_path)
+        server.put("a.md", b"text")
+        server.put("b.md", b"b" * 2_000_000)
+        server.ends.add("b.md")
+        (failure,) = refresh(workspace, server.address, settings)
+        assert failure.path == "b.md" and "it broke off after" in failure.message
+        assert list(held(workspace, server)) == ["a.md"]
 
 
 def test_what_lies_in_a_folder_that_cannot_be_listed_stays(
@@ -255,7 +279,11 @@ def test_passwords_of_several_webdav_servers_are_in_netrc(
         (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {USER} geheim\n")
         with pytest.raises(IngestError, match="netrc") as raised:
             refresh(workspace, server.address, settings)
-        assert "geheim" not in str(raised.value)
+        assert "line 2 of it is wrong" in str(raised.value) and "geheim" not in str(raised.value)
+        (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n")
+        (tmp_path / ".netrc").chmod(0o644)
+        with pytest.raises(IngestError, match=r"others may read it \(chmod 600"):
+            refresh(workspace, server.address, settings)
 
 
 def test_a_webdav_server_leads_nowhere_else(
