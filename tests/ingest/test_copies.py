@@ -153,6 +153,19 @@ def test_what_cannot_be_fetched_stays_as_it_was_and_stops_nothing_else(
     assert held(copy)["a.md"] == "one, new"
 
 
+def test_where_nothing_can_be_fetched_the_first_reason_is_told(
+    store: MemoryFileSystem, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.pipe("/claims/a.md", b"one")
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError("no rights to read")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", fails)
+    with pytest.raises(IngestError, match=r"Nothing can be fetched from memory://claims: no rights to read\."):
+        refresh(workspace, STORE, settings)
+
+
 def test_a_run_that_is_killed_keeps_what_it_has_fetched(
     store: MemoryFileSystem,
     fetched: list[str],

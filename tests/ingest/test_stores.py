@@ -107,33 +107,33 @@ def test_a_single_file_is_fetched_by_its_name(store: Served, workspace: Workspac
 
 
 def test_a_server_that_falls_silent_is_given_up(
-    server: Served, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Served, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
-        server.put(f"{name}.md", name.encode() * 1000)
-    assert refresh(workspace, server.address, settings) == []
+        store.put(f"{name}.md", name.encode() * 1000)
+    assert refresh(workspace, store.address, settings) == []
     for name in ("b", "c"):
-        server.put(f"{name}.md", name.encode() * 3000)
-    server.hangs.add("b.md")
+        store.put(f"{name}.md", name.encode() * 3000)
+    store.hangs.add("b.md")
     with monkeypatch.context() as patched:
         patched.setattr("ingest.stores._SILENT_SECONDS", 0.5)
         began = time.monotonic()
-        failures = refresh(workspace, server.address, settings)
+        failures = refresh(workspace, store.address, settings)
         assert time.monotonic() - began < 5
     assert {one.path: one.message for one in failures} == {
         "b.md": "was not fetched: nothing came for 0.5 s",
         "c.md": "was not fetched: the store does not answer any more",
     }
-    assert {name: len(content) for name, content in held(workspace, server).items()} == {
+    assert {name: len(content) for name, content in held(workspace, store).items()} == {
         "a.md": 1000,
         "b.md": 1000,
         "c.md": 1000,
     }
-    server.hangs.clear()
-    server.released.set()
-    server.fetched.clear()
-    assert refresh(workspace, server.address, settings) == []
-    assert server.fetched == ["b.md", "c.md"]
+    store.hangs.clear()
+    store.released.set()
+    store.fetched.clear()
+    assert refresh(workspace, store.address, settings) == []
+    assert store.fetched == ["b.md", "c.md"]
 
 
 @pytest.mark.parametrize("scheme", ["webdav", "webdav+http", "sftp"])
@@ -147,18 +147,18 @@ def test_a_server_that_says_nothing_at_all_is_given_up(
 
 
 def test_a_file_that_breaks_off_is_told_and_the_others_come(
-    server: Served, workspace: Workspace, settings: Settings
+    store: Served, workspace: Workspace, settings: Settings
 ) -> None:
     for name in ("a", "b", "c"):
-        server.put(f"{name}.md", name.encode() * 700_000)
-    server.breaks.add("b.md")
-    (failure,) = refresh(workspace, server.address, settings)
+        store.put(f"{name}.md", name.encode() * 700_000)
+    store.breaks.add("b.md")
+    (failure,) = refresh(workspace, store.address, settings)
     assert failure.path == "b.md" and "\n" not in failure.message
-    assert sorted(held(workspace, server)) == ["a.md", "c.md"]
-    assert server.fetched.count("b.md") == 1
-    server.breaks.clear()
-    assert refresh(workspace, server.address, settings) == []
-    assert held(workspace, server)["b.md"] == b"b" * 700_000
+    assert sorted(held(workspace, store)) == ["a.md", "c.md"]
+    assert store.fetched.count("b.md") <= 5  # as often as s3fs tries
+    store.breaks.clear()
+    assert refresh(workspace, store.address, settings) == []
+    assert held(workspace, store)["b.md"] == b"b" * 700_000
 
 
 def test_a_file_that_ends_too_early_is_told(
