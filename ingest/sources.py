@@ -134,7 +134,10 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
                     bar.item(one.path, one.reason if isinstance(one, Unfetched) else "")
                     bar.advance()
             if not copy.has_files:  # a store that is not mounted, a site behind a login
-                raise IngestError(f"Nothing can be fetched from {visible(address)}.", "Check the address and rights.")
+                reason = f": {copy.failures[0].reason}" if copy.failures else ""
+                raise IngestError(
+                    f"Nothing can be fetched from {visible(address)}{reason}.", "Check the address and rights."
+                )
             copy.drop_what_is_gone()
         finally:
             copy.close()
