@@ -355,7 +355,7 @@ def _webdav(parts: SplitResult) -> Any:
     client = Client(
         **{
             "chunk_size": _READ_BYTES,
-            "timeout": _SILENT_SECONDS,
+            "timeout": 2 * _SILENT_SECONDS,  # only to end the thread: the server has been given up before
             "trust_env": not is_this_machine(str(origin)),
             **options,
             "auth": (parts.username or user, password) if parts.username or user else None,

@@ -116,12 +116,12 @@ def test_a_server_that_falls_silent_is_given_up(
         store.put(f"{name}.md", name.encode() * 3000)
     store.hangs.add("b.md")
     with monkeypatch.context() as patched:
-        patched.setattr("ingest.stores._SILENT_SECONDS", 0.5)
+        patched.setattr("ingest.stores._SILENT_SECONDS", 1.5)
         began = time.monotonic()
         failures = refresh(workspace, store.address, settings)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
     assert {one.path: one.message for one in failures} == {
-        "b.md": "was not fetched: nothing came for 0.5 s",
+        "b.md": "was not fetched: nothing came for 1.5 s",
         "c.md": "was not fetched: the store does not answer any more",
     }
     assert {name: len(content) for name, content in held(workspace, store).items()} == {
@@ -141,7 +141,7 @@ def test_a_server_that_says_nothing_at_all_is_given_up(
     scheme: str, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.stores._SILENT_SECONDS", 0.5)
-    told = r"cannot be looked at: .*(nothing came for 0\.5 s|timed out)"
+    told = r"cannot be looked at: nothing came for 0\.5 s"
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(IngestError, match=told):
         refresh(workspace, f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/claims", settings)
 
