@@ -27,6 +27,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch, folder: Path, password: str = PASSW
     if (folder / "known_hosts").exists():
         (folder / ".ssh" / "known_hosts").write_bytes((folder / "known_hosts").read_bytes())
     monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setattr("fsspec.config.conf", {})  # which it fills when it is imported, maybe in another test
     for scheme in ("WEBDAV", "SFTP"):
         monkeypatch.setenv(f"FSSPEC_{scheme}_USERNAME", USER)
         monkeypatch.setenv(f"FSSPEC_{scheme}_PASSWORD", password)
