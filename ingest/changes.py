@@ -78,7 +78,7 @@ def scan(root: Path, inside: str = "") -> Iterator[Found]:
     """
     start = root / inside
     if not _is_utf8(str(start)):
-        raise UsageError(f"The name of {_printable(str(start))} is not UTF-8.", "Rename it.")
+        raise UsageError(f"The name of {printable(str(start))} is not UTF-8.", "Rename it.")
     try:
         status = start.stat()
     except OSError as error:
@@ -103,7 +103,7 @@ def _scan_folder(root: Path, inside: str) -> Iterator[Found]:
             continue
         path = f"{inside}/{entry.name}" if inside else entry.name
         if not _is_utf8(path):
-            yield PassedOver(root, _printable(path), "name is not UTF-8: rename it")
+            yield PassedOver(root, printable(path), "name is not UTF-8: rename it")
             continue
         try:
             if entry.is_symlink() and not _stays_inside(root, path):
@@ -135,7 +135,8 @@ def _is_utf8(path: str) -> bool:
     return path.isascii() or not any("\ud800" <= character <= "\udfff" for character in path)
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """A path that can be told: bytes of it that are no text stand as their codes."""
     return path.encode(errors="backslashreplace").decode()
 
 

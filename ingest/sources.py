@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, TextIO
-from urllib.parse import urlsplit
 
 from assistant.artifacts.command_reports import FileReport
 from assistant.config import Settings
@@ -28,7 +27,7 @@ from assistant.text.printing import counted, visible
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, make_folder, replaced_atomically, write_lock
 from ingest.changes import is_hidden
-from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of, stored_files
+from ingest.stores import Kept, RemoteFile, Unfetched, is_unsafe, reason_of, scheme_of, stored_files
 from ingest.website import web_pages
 
 _LISTING = ".source.jsonl"
@@ -117,9 +116,7 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
         raise UsageError(f"Nothing of {visible(address)} is here yet.", "Without --dry-run it is fetched.")
     with write_lock(folder):
         kept = _kept(folder)
-        found = (web_pages if urlsplit(address).scheme in ("http", "https") else stored_files)(
-            address, kept, settings.ingest
-        )
+        found = (web_pages if scheme_of(address) in ("http", "https") else stored_files)(address, kept, settings.ingest)
         if dry_run:
             there = list(found)
             changed = sum(isinstance(one, RemoteFile) and one.write is not None for one in there)
@@ -137,7 +134,10 @@ def refresh(workspace: Workspace, address: str, settings: Settings, *, dry_run: 
                     bar.item(one.path, one.reason if isinstance(one, Unfetched) else "")
                     bar.advance()
             if not copy.has_files:  # a store that is not mounted, a site behind a login
-                raise IngestError(f"Nothing can be fetched from {visible(address)}.", "Check the address and rights.")
+                reason = f": {copy.failures[0].reason}" if copy.failures else ""
+                raise IngestError(
+                    f"Nothing can be fetched from {visible(address)}{reason}.", "Check the address and rights."
+                )
             copy.drop_what_is_gone()
         finally:
             copy.close()
@@ -213,9 +213,9 @@ class _Copy:
 
 
 def _gone(kept: Mapping[str, Kept], seen: Collection[str], found: Iterable[RemoteFile | Unfetched]) -> set[str]:
-    """The files that are not there any more; none where not all that is there could be seen."""
-    hides_others = any(isinstance(one, Unfetched) and one.hides_others for one in found)
-    return set() if hides_others else kept.keys() - {*seen}
+    """The files that are not there any more, without those that are where not all could be seen."""
+    unseen = tuple(one.hides for one in found if isinstance(one, Unfetched) and one.hides is not None)
+    return {path for path in kept.keys() - {*seen} if not path.startswith(unseen)}
 
 
 def _line(path: str, kept: Kept) -> str:

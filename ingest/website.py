@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -64,6 +66,7 @@ _WITH_VALUE = re.compile(r"[\w-]+\s*:[^,;]*")
 _GZIP = b"\x1f\x8b"
 _LONGEST_SITEMAP = 50 << 20
 """Bytes, unpacked (sitemaps.org)."""
+_LONGEST_DATE = 40
 
 
 def web_pages(address: str, kept: Mapping[str, Kept], settings: IngestSettings) -> Iterator[RemoteFile | Unfetched]:
@@ -111,6 +114,7 @@ class _Site:
             )
         self._most_bytes = settings.max_file_mb << 20
         self._most_pages = settings.web_pages
+        self._most_noticed = _MOST_NOTICED * settings.web_pages
         parts = urlsplit(self.start)
         self._site = parts[:2]
         self._folder = parts.path[: parts.path.rindex("/") + 1]
@@ -136,9 +140,7 @@ class _Site:
             if not may_ask(address):
                 continue
             if asked == self._most_pages:
-                yield Unfetched(
-                    address, f"the site has more than {asked} pages; raise ingest.web_pages", hides_others=True
-                )
+                yield Unfetched(address, f"the site has more than {asked} pages; raise ingest.web_pages", hides="")
                 return
             path = path_of(address)
             if path not in kept:  # a document without a suffix has that of its kind
@@ -156,9 +158,10 @@ class _Site:
                 if reply.status == HTTPStatus.OK:
                     yield from self._taken(address, reply, known, f"{changed}; " if changed else "")
                     continue
-                reason, hides_others = f"the site refuses: {reply.status}", reply.status == 429 or reply.status >= 500
+                reason = f"the site refuses: {reply.status}"
+                hides = "" if reply.status == 429 or reply.status >= 500 else None
             except Exception as error:  # each page may break a parser in a way of its own
-                reason, hides_others = reason_of(error), True
+                reason, hides = reason_of(error), ""
                 if address == self.start and isinstance(error, httpx.HTTPError):
                     raise IngestError(f"{visible(address)} does not answer: {reason}.", "Check the address.") from None
                 reply = None
@@ -171,7 +174,7 @@ class _Site:
             elif address == self.start:
                 raise IngestError(f"{visible(address)} cannot be read: {reason}.", "Check the address.")
             elif reply is None or (reply.status not in _GONE and (known or reply.status >= 400)):
-                yield Unfetched(path, reason, hides_others=hides_others)
+                yield Unfetched(path, reason, hides=hides)
 
     def _taken(self, address: str, reply: _Reply, known: Kept | None, changed: str) -> Iterator[RemoteFile | Unfetched]:
         """What is to be kept of a reply; its links wait to be asked."""
@@ -180,10 +183,10 @@ class _Site:
             reply.body,
             _orders(line for line in reply.headers.get_list("x-robots-tag") if not _TO_ANOTHER.match(line)),
         )
-        if (address == self.start or self._mapped) and (places := _sitemap(content)):
+        if (address == self.start or self._mapped) and (places := _sitemap(content, self._most_noticed)):
             self._folder = "/"  # it may name pages anywhere on its site
-            self._mapped.update(places)
             self._notice(places)
+            self._mapped.update((place, changed) for place, changed in places.items() if place in self._noticed)
             return
         if reply.kind in _PAGES:
             text = decode(content, reply.charset or declared_encoding(content))[0]
@@ -216,7 +219,7 @@ class _Site:
     def _notice(self, addresses: Iterable[str]) -> None:
         """Let addresses wait that are of this site and were not noticed before."""
         for address in addresses:
-            is_new = address not in self._noticed and len(self._noticed) < _MOST_NOTICED * self._most_pages
+            is_new = address not in self._noticed and len(self._noticed) < self._most_noticed
             if is_new and self._is_inside(address):
                 self._noticed.add(address)
                 self._waiting.append(address)
@@ -253,37 +256,41 @@ class _Site:
             raise UsageError(f"Web sites need {error.name}.", "pip install 'domain-assistant[sources]'") from None
         address = urlunsplit((*self._site, "/robots.txt", "", ""))
         try:
-            reply = self._asked(address, None)
+            reply = self._asked(address, None, _LONGEST_ROBOTS)
             for _ in range(5):  # as RFC 9309 asks
                 if "location" in reply.headers and 300 <= reply.status < 400:
-                    reply = self._asked(_normal(reply.headers["location"], address), None)
+                    reply = self._asked(_normal(reply.headers["location"], address), None, _LONGEST_ROBOTS)
         except httpx.HTTPError as error:
             raise IngestError(f"{visible(address)} cannot be had: {reason_of(error)}.", "Try again later.") from None
-        if reply.status >= 500:
+        if reply.status >= 500 or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise IngestError(f"{visible(address)} cannot be had: {reply.status}.", "Try again later.")
-        rules = Protego.parse(reply.body[:_LONGEST_ROBOTS].decode("utf-8", "replace"))
+        text = reply.body if len(reply.body) < _LONGEST_ROBOTS else reply.body[: reply.body.rfind(b"\n") + 1]
+        rules = Protego.parse(text.decode("utf-8-sig", "replace"))
         self._delay = min(float(rules.crawl_delay(_AGENT) or 0.0), _LONGEST_DELAY_SECONDS)
         return lambda url: bool(rules.can_fetch(url, _AGENT))
 
-    def _asked(self, address: str, known: Kept | None) -> _Reply:
-        """One reply; again, later each time, from a site that is busy. Raises httpx.HTTPError."""
+    def _asked(self, address: str, known: Kept | None, enough: int | None = None) -> _Reply:
+        """One reply, or ``enough`` bytes of it; again, later each time, from a site that is busy. Raises
+        httpx.HTTPError."""
         condition = _CONDITION.search(known.version) if known else None
         headers = {_CONDITIONS[condition[1]]: condition[2]} if condition and condition[2].isascii() else {}
         attempt = 1
         while True:
             with self.client.stream("GET", address, headers=headers) as response:
                 if response.status_code not in (429, 503) or attempt == _ATTEMPTS:
-                    return _Reply(response.status_code, response.headers, self._body(response))
+                    return _Reply(response.status_code, response.headers, self._body(response, enough))
             time.sleep(seconds_to_wait(response.headers.get("retry-after", ""), attempt))
             attempt += 1
 
-    def _body(self, response: httpx.Response) -> bytes:
+    def _body(self, response: httpx.Response, enough: int | None) -> bytes:
         """What a reply holds, if that is what was asked for. Raises httpx.HTTPError for too much or too slow."""
         body, until = bytearray(), time.monotonic() + _LONGEST_SECONDS
         is_page = "html" in response.headers.get("content-type", "").lower()
         most = min(self._most_bytes, _LONGEST_PAGE) if is_page else self._most_bytes
         for portion in response.iter_bytes() if response.status_code == HTTPStatus.OK else ():
             body += portion
+            if enough and len(body) >= enough:
+                return bytes(body[:enough])
             if len(body) > most:
                 raise httpx.DecodingError(f"it has over {most >> 20} MiB")
             if time.monotonic() > until:
@@ -325,16 +332,20 @@ def _orders(told: Iterable[str]) -> set[str]:
     return {order for line in plain for order in re.split(r"[\s,;]+", line)}
 
 
-def _sitemap(content: bytes) -> dict[str, str]:
-    """The addresses that a sitemap, or an index of some, names, with when it says they changed; empty for none."""
+def _sitemap(content: bytes, most: int) -> dict[str, str]:
+    """The addresses that a sitemap, or an index of some, names, with when it says they changed, of its first ``most``
+    entries; empty for anything else."""
     if content.startswith(_GZIP):
         content = zlib.decompressobj(wbits=31).decompress(content, _LONGEST_SITEMAP)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    root = etree.fromstring(content.strip(), parser) if b"<urlset" in content or b"<sitemapindex" in content else None
     found: dict[str, str] = {}
-    for place in () if root is None else root.iter("{*}url", "{*}sitemap"):
+    if b"<urlset" not in content and b"<sitemapindex" not in content:
+        return found
+    safe = {"resolve_entities": False, "no_network": True, "huge_tree": False, "recover": True}
+    entries = etree.iterparse(BytesIO(content.strip()), tag=("{*}url", "{*}sitemap"), **safe)
+    for _, place in islice(entries, most):
         if address := _normal(place.findtext("{*}loc") or ""):
-            found[address] = (place.findtext("{*}lastmod") or "").strip().replace(";", "")
+            found[address] = (place.findtext("{*}lastmod") or "").strip().replace(";", "")[:_LONGEST_DATE]
+        place.clear()
     return found
 
 

@@ -153,6 +153,19 @@ def test_what_cannot_be_fetched_stays_as_it_was_and_stops_nothing_else(
     assert held(copy)["a.md"] == "one, new"
 
 
+def test_where_nothing_can_be_fetched_the_first_reason_is_told(
+    store: MemoryFileSystem, workspace: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.pipe("/claims/a.md", b"one")
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError("no rights to read")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", fails)
+    with pytest.raises(IngestError, match=r"Nothing can be fetched from memory://claims: no rights to read\."):
+        refresh(workspace, STORE, settings)
+
+
 def test_a_run_that_is_killed_keeps_what_it_has_fetched(
     store: MemoryFileSystem,
     fetched: list[str],
@@ -198,6 +211,10 @@ def test_what_was_deleted_from_a_copy_is_fetched_again(
         ("nonsense://x", UsageError, "in no store that is known: nonsense"),
         ("abfs://x/y", UsageError, "needs a library that is not installed"),
         ("memory://nothing-here", IngestError, "There is no file at"),
+        ("sftp://[bad/x", IngestError, "cannot be looked at"),
+        ("sftp://x.example:port/x", IngestError, "cannot be looked at"),
+        ("webdav:///x", IngestError, "cannot be looked at"),
+        ("https://[bad/x", UsageError, "no address of a web site"),
     ],
 )
 def test_an_address_that_cannot_be_looked_at_is_told_in_a_line(
@@ -327,7 +344,6 @@ def test_a_corpus_is_kept_fresh_from_s3(
     client = boto3.client("s3", endpoint_url=bucket["AWS_ENDPOINT_URL"], region_name="us-east-1")
     client.put_object(Bucket="claims", Key="rules/rule-1.md", Body=b"# Rule 1\n\nThe fee of class 1 is 99 euros.\n")
     client.delete_object(Bucket="claims", Key="rules/rule-2.md")
-    fsspec.filesystem("s3").invalidate_cache()
     status, told, complaints = run(capsys, "ingest", *more)
     assert json.loads(told)["counts"] == {"forgotten": 1, "updated": 1, "unchanged": 1}
     assert "1 file fetched of 2, 1 gone" in complaints

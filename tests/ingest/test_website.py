@@ -1,7 +1,8 @@
 """A web site as files: what is asked for, what is kept of it, and what a site may not do."""
 
 import gzip
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -130,6 +131,86 @@ def test_robots_txt_is_obeyed(site: Site, workspace: Workspace, settings: Settin
     site.put("/robots.txt", "", status=500)
     with pytest.raises(IngestError, match="cannot be had: 500"):
         refresh(workspace, site.address, settings)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        b"\xef\xbb\xbfUser-agent: *\r\nDisallow: /shut\r\n",
+        b"User-agent: *\rDisallow: /shut\r",
+        b"\x00\xff\xfe\nUser-agent: *\nDisallow: /shut\n" + bytes(range(256)),
+        b"User-agent: *\nDisallow: /shut\n" + b"Disallow: /nothing/here/\n" * 400_000,
+        b"User-agent: *\nDisallow: /shut\n" + b"#" * ((512 << 10) - 42) + b"\nDisallow: /open\n" * 9,
+        b"User-agent: *\nDisallow: /shut\nDisallow: /*a*a*a*a*a*a*a*a*a*a*a*b$\n",
+    ],
+    ids=["byte order mark", "carriage returns", "binary", "10 MB", "cut in a rule", "stars"],
+)
+def test_odd_rules_of_a_site_are_obeyed_as_far_as_they_are_read(
+    site: Site, workspace: Workspace, settings: Settings, rules: bytes
+) -> None:
+    site.put("/robots.txt", rules)
+    site.page("/", links=f"shut.html open.html {'a' * 200}.html")
+    for name in ("shut", "open", "a" * 200):
+        site.page(f"/{name}.html")
+    began = time.process_time()
+    assert files(refreshed(workspace, site.address, settings)) == [f"{'a' * 200}.html", "index.html", "open.html"]
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("told", "waited"), [("1e9", "60"), ("2.5", "2.5"), *((odd, "") for odd in "nan -5 inf x".split())]
+)
+def test_a_site_is_asked_as_slowly_as_it_says_up_to_a_minute(
+    site: Site, workspace: Workspace, settings: Settings, told: str, waited: str
+) -> None:
+    site.put("/robots.txt", f"User-agent: *\nCrawl-delay: {told}\n")
+    site.page("/", links="a.html")
+    site.page("/a.html")
+    refresh(workspace, site.address, settings)
+    assert [one for one in site.asked if one.startswith("waited")] == ([f"waited {waited}"] if waited else [])
+
+
+@pytest.mark.parametrize(
+    ("status", "asks"), [(200, True), (301, True), (401, True), (403, True), (404, True), (429, False), (503, False)]
+)
+def test_a_site_without_rules_is_open_and_one_whose_server_fails_is_not(
+    site: Site, workspace: Workspace, settings: Settings, status: int, asks: bool
+) -> None:
+    site.put("/robots.txt", "Disallowed", status=status, Location="/robots.txt")
+    site.page("/")
+    if asks:
+        assert files(refreshed(workspace, site.address, settings)) == ["index.html"]
+    else:
+        with pytest.raises(IngestError, match=f"cannot be had: {status}"):
+            refresh(workspace, site.address, settings)
+    assert site.asked.count("/robots.txt") <= 6
+
+
+def test_sitemaps_without_an_end_are_left_at_the_limit(site: Site, workspace: Workspace) -> None:
+    def sitemap(kind: str, entry: str, places: Iterable[str]) -> bytes:
+        named = "".join(f"<{entry}><loc>{site.address}/{place}</loc></{entry}>" for place in places)
+        return f"<{kind}>{named}</{kind}>".encode()
+
+    loop = sitemap(
+        "sitemapindex", "sitemap", ["a.xml", "index.xml", "many.xml", "bomb.xml.gz", "cut.xml.gz", "huge.xml"]
+    )
+    for path in ("/index.xml", "/a.xml"):
+        site.put(path, loop, Content_Type="application/xml")
+    site.put("/many.xml", sitemap("urlset", "url", map(str, range(300_000))), Content_Type="application/xml")
+    bomb = gzip.compress(b"<urlset>" + b" " * (300 << 20), compresslevel=1)
+    site.put("/bomb.xml.gz", bomb, Content_Type="application/gzip")
+    site.put("/cut.xml.gz", bomb[:20] + b"no gzip", Content_Type="application/gzip")
+    site.put("/huge.xml", b"<urlset><url><loc>" + b"x" * (11 << 20), Content_Type="application/xml")
+    for number in range(20):
+        site.page(f"/{number}")
+    few = Settings.model_validate({"ingest": {"web_pages": 12}})
+    began = time.process_time()
+    told = {one.path: one.message for one in refresh(workspace, f"{site.address}/index.xml", few)}
+    assert time.process_time() - began < 4
+    assert "was not fetched: the site has more than 12 pages; raise ingest.web_pages" in told.values()
+    kept = files(copy_of(workspace, f"{site.address}/index.xml"))
+    assert kept and all(name.removesuffix(".html").isdecimal() for name in kept)
+    assert len(site.asked) == 13 == len({*site.asked})
 
 
 def test_pages_that_ask_not_to_be_kept_or_followed_are_not(
