@@ -43,7 +43,7 @@ COMMANDS = {
     "audit": ("permissions", "Show and export who asked what, and who changed what."),
     "backup": ("setup", "Write the whole workspace to one file, while it is used."),
     "restore": ("setup", "Make a workspace from a backup."),
-    "migrate": ("ingest", "Bring corpora to a store that several machines read, or back."),
+    "migrate": ("ingest", "Bring corpora to a store that several machines read, or the state to a database; or back."),
     "doctor": ("setup", "Say what is wrong, and the command that mends it."),
 }
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from assistant.cli.options import (
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError, WorkspaceBusy
 from assistant.text.printing import counted, visible
-from assistant.workspace import Workspace
+from assistant.workspace import StateServer, Workspace
 
 
 @click.command("ingest", epilog="Example: assistant ingest ./docs --corpus claims")
@@ -200,42 +201,72 @@ def forget_command(
 @click.command("migrate", epilog="Example: assistant migrate claims --to lance:s3://bucket/corpora")
 @click.argument("corpora", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="All corpora that there are.")
-@click.option("--to", "to", metavar="ADDRESS", help="Bring them there, as in lance:/srv/corpora.")
+@click.option("--state", "with_state", is_flag=True, help="People and all that is kept of them, in place of corpora.")
+@click.option(
+    "--to",
+    "to",
+    metavar="ADDRESS",
+    help="Bring them there, as in lance:/srv/corpora; state: postgresql://ana@db/house.",
+)
 @click.option("--from", "from_", metavar="ADDRESS", help="Take them from there into this workspace.")
 @workspace_options
 @json_option
 def migrate_command(
     corpora: tuple[str, ...],
     all_: bool,
+    with_state: bool,
     to: str | None,
     from_: str | None,
     workspace: Workspace,
-    settings: Settings,  # noqa: ARG001 - another address may be set there
+    settings: Settings,
     as_json: bool,
 ) -> None:
-    """Bring CORPORA to a store that several machines read, or take them back from one into this workspace.
+    """Bring CORPORA to a store that several machines read, or the state to a database, or take them back from there.
 
     Both are compared afterwards, by counts and SHA-256 of what they say. Machines whose store.url is the address
-    read what is there; each ingest with it brings what changed.
+    read what is there; each ingest with it brings what changed. State is people, rights, tokens, conversations,
+    feedback and audit log; no server may run meanwhile, and where there is other state nothing is done.
     """
+    if (to is None) == (from_ is None) or bool(corpora) + all_ + with_state != 1:
+        raise UsageError("Name corpora, --all or --state, and one of --to and --from.", "See: assistant migrate --help")
+    url, is_back = to or from_ or "", from_ is not None
+    if with_state:
+        held = _state_migrated(workspace, settings, url, is_back)
+    else:
+        held = _corpora_migrated(corpora, workspace, url, is_back)
+    if as_json:
+        print_json(held)
+        return
+    for name, kinds in held.items():
+        click.echo(f"{'The state' if with_state else repr(name)} is the same here and at {url}:")
+        for one in kinds:
+            click.echo(f"  {one['kind']:<14}{one['count']:>10,}  sha256 {one['digest'][:16]}…")
+    if with_state and settings.state.url != (to or ""):
+        click.echo(f"Have it used: assistant config set 'state.url={to or ''}'", err=True)
+
+
+def _corpora_migrated(
+    corpora: Sequence[str], workspace: Workspace, url: str, is_back: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """What is held of those named, or of all where none is."""
     from assistant.service import with_shared
     from ingest.pipeline import migrate
 
-    if (to is None) == (from_ is None) or all_ == bool(corpora):
-        raise UsageError("Name corpora or --all, and one of --to and --from.", "See: assistant migrate --help")
-    url = to or from_ or ""
     addressed, _ = config.load(workspace.config_file, assignments=(f"store.url={url}",))
     here = Workspace(workspace.root).corpus_names()
     there = with_shared(workspace, addressed)
-    wanted = corpora or (here if to else tuple(name for name in there.corpus_names() if name not in here))
-    held = {corpus: migrate(workspace, corpus, url, back=from_ is not None) for corpus in wanted}
-    if as_json:
-        print_json({corpus: [asdict(one) for one in kinds] for corpus, kinds in held.items()})
-        return
-    for corpus, kinds in held.items():
-        click.echo(f"'{corpus}' is the same here and at {url}:")
-        for one in kinds:
-            click.echo(f"  {one.kind:<10}{one.count:>10,}  sha256 {one.digest[:16]}…")
+    wanted = corpora or (tuple(name for name in there.corpus_names() if name not in here) if is_back else here)
+    return {name: [asdict(one) for one in migrate(workspace, name, url, back=is_back)] for name in wanted}
+
+
+def _state_migrated(
+    workspace: Workspace, settings: Settings, url: str, is_back: bool
+) -> dict[str, list[dict[str, Any]]]:
+    from ui.migration import migrate
+
+    addressed, _ = config.load(workspace.config_file, assignments=(f"state.url={url}",))
+    server = StateServer(addressed.state.url, settings.state.password_file)
+    return {"state": [asdict(one) for one in migrate(workspace, server, back=is_back)]}
 
 
 def _drop_pairs(workspace: Workspace, corpus: str) -> None:

@@ -375,17 +375,18 @@ def held_in(catalog: Catalog) -> tuple[Held, ...]:
         "vectors": "SELECT chunk_id, row_number() OVER (PARTITION BY chunk_id ORDER BY windows.id) - 1, digest, vector"
         f" FROM windows JOIN chunks ON chunks.id = chunk_id WHERE document_id IN {live}",
     }
-    return tuple(_held(kind, catalog.connection.execute(query)) for kind, query in queries.items())
+    return tuple(held(kind, catalog.connection.execute(query)) for kind, query in queries.items())
 
 
 def held_at(shared: Shared, corpus: str) -> tuple[Held, ...]:
     """What is live of a corpus in a shared store. Raises UsageError for one that is not there."""
     with shared.told():
         tables = _live_tables(shared, corpus)
-        return tuple(_held(kind, _rows_there(tables, kind)) for kind in _KINDS)
+        return tuple(held(kind, _rows_there(tables, kind)) for kind in _KINDS)
 
 
-def _held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
+def held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
+    """How much rows say, in whatever order they come."""
     count = total = 0
     for row in rows:
         count += 1
