@@ -24,9 +24,9 @@ from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, digest, written_here
-from assistant.store.index import CorpusIdentity
+from assistant.store.index import CorpusIdentity, Held
 from assistant.store.lance import LanceIndex, Shared, shared_at
-from assistant.store.shared import Held, bring, held_at, held_in, take_back
+from assistant.store.shared import bring, held_at, held_in, take_back
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.types import Vectors

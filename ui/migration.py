@@ -29,7 +29,7 @@ from assistant.artifacts.audit import AuditLog
 from assistant.errors import WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import FEEDBACK_FILE, FeedbackStore
 from assistant.store.database import Database, Rows, SqliteRows, as_kept
-from assistant.store.shared import Held, held
+from assistant.store.index import Held, held
 from assistant.store.sql import marks_for
 from assistant.workspace import (
     StateServer,

@@ -163,9 +163,10 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
 
 
 @click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
-@click.argument("sources", nargs=-1, required=True, type=Source())
+@click.argument("sources", nargs=-1, type=Source())
 @corpus_option
 @workspace_options
+@click.option("--all", "all_", is_flag=True, help="Delete the corpus itself, also where other machines read it.")
 @click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @json_option
@@ -174,6 +175,7 @@ def forget_command(
     corpus: str,
     workspace: Workspace,
     settings: Settings,  # noqa: ARG001 - they say where shared corpora lie
+    all_: bool,
     dry_run: bool,
     confirmed: bool,
     as_json: bool,
@@ -181,21 +183,35 @@ def forget_command(
     """Take SOURCES that were ingested (or single files that were) out of a corpus; nothing is deleted there.
 
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
-    The copy of an address goes with the last corpus that was made from it.
+    The copy of an address goes with the last corpus that was made from it. --all deletes the corpus itself;
+    if that was stopped, run it again.
     """
-    from ingest.forgetting import forget
+    from ingest.forgetting import forget, forget_all
     from ingest.report import print_report
-    from ingest.sources import copy_of, drop_copies, is_address
+    from ingest.sources import addresses_of, copy_of, drop_copies, is_address
 
-    folders = [copy_of(workspace, source) if is_address(source) else Path(source) for source in sources]
-    report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
+    if all_ == bool(sources):
+        raise UsageError("Name folders, files or addresses, or --all.", "See: assistant forget --help")
+    addresses = addresses_of(workspace, corpus) if all_ else [*filter(is_address, sources)]
+    if all_:
+        try:
+            report = forget_all(workspace, corpus, dry_run=dry_run, confirmed=confirmed)
+        except UsageError:
+            if not dry_run:  # it may have gone in a run that was killed then
+                _drop_pairs(workspace, corpus)
+            raise
+    else:
+        folders = [copy_of(workspace, source) if is_address(source) else Path(source) for source in sources]
+        report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
     if not dry_run:
         _drop_pairs(workspace, corpus)
-        drop_copies(workspace, filter(is_address, sources))
+        drop_copies(workspace, addresses)
     if as_json:
         click.echo(report.to_json())
     else:
         print_report(report)
+        if all_ and not dry_run:
+            click.echo(f"There is no corpus '{corpus}' any more.")
 
 
 @click.command("migrate", epilog="Example: assistant migrate claims --to lance:s3://bucket/corpora")
