@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from assistant.errors import UsageError
 from assistant.store import READERS
 from assistant.store.sql import Counts, FileRow, file_location
 from assistant.types import Filter, StoredBlock, Vectors
@@ -185,3 +186,8 @@ def held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
         count += 1
         total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big")
     return Held(kind, count, f"{total % (1 << 256):064x}")
+
+
+def only_read(corpus: str, origin: str) -> UsageError:
+    """What is told of a corpus that nothing on this machine may change."""
+    return UsageError(f"The corpus '{corpus}' is read from {origin}.", "Run this where it was ingested.")
