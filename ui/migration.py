@@ -231,7 +231,7 @@ def _refuse_other(target: Rows, what: Sequence[Held], there: Rows, place: str, r
     before, now = there.execute("SELECT held FROM brought").fetchone(), _held_in(target, target)
     if not _is_empty(target) and _written(now) not in (_written(what), *(before or ())):
         counts = ", ".join(f"{one.kind}: {one.count:,}" for one in now[:-1] if one.count)
-        raise WorkspaceError(f"{place} holds state of another origin ({counts}).", remedy)
+        raise WorkspaceError(f"{place} holds state of its own ({counts}), which would be lost.", remedy)
 
 
 def _refuse_different(what: Sequence[Held], brought: Sequence[Held], place: str) -> None:

@@ -168,8 +168,8 @@ def test_state_of_another_origin_is_never_written_over(
     asks(workspace, "Zoë", "In the files alone")
     before, after, others = rows_in(workspace), seen(there), seen(other)
     for place, back, told in (
-        (other, False, r"postgresql://\S+ holds state of another origin \(people: 2, rights: 1"),
-        (other, True, r"/other holds state of another origin \(people: 1\)"),
+        (other, False, r"postgresql://\S+ holds state of its own \(people: 2, rights: 1"),
+        (other, True, r"/other holds state of its own \(people: 1\)"),
         (workspace, False, "conversations: 2, turns: 6"),
         (workspace, True, "conversations: 2, turns: 6"),
     ):
