@@ -57,7 +57,7 @@ _NUMBERED = {
     "conversations": "conversations.conversations", "turns": "conversations.turns",
     "judgements": "feedback.feedback", "votes": "feedback.votes",
 }  # fmt: skip
-_TABLES = ("texts.texts", *_NUMBERED.values(), "audit.secret", "audit.lines")
+TABLES = ("texts.texts", *_NUMBERED.values(), "audit.secret", "audit.lines")
 """Each behind those that it refers to. What comes of age (``due``) is noted anew."""
 _LINE = 'at, "user", action, about, request, details'
 _VERSIONS = ("CREATE TABLE brought (held TEXT NOT NULL);",)
@@ -77,7 +77,7 @@ def migrate(workspace: Workspace, server: StateServer, *, back: bool) -> tuple[H
             if job := Jobs(one).under_way():
                 raise WorkspaceBusy(f"A job is under way: {job.job.id}.", "Wait until it has ended, or stop it.")
         with _at_server(at_server) as there:
-            there.execute(f"LOCK TABLE {', '.join(_TABLES)}")
+            there.execute(f"LOCK TABLE {', '.join(TABLES)}")
             there.execute("SET LOCAL statement_timeout = 0")
             what = _taken_back(workspace.root, there) if back else _brought(workspace.root, there, server.url)
             there.execute("DELETE FROM brought")
@@ -259,9 +259,9 @@ def _own_lines(target: Rows, source: Rows) -> list[tuple[object, ...]]:
 
 def _copy(source: Rows, target: Rows, own_lines: Sequence[Sequence[object]]) -> None:
     """Have a side hold what the other one holds, and its own lines of the audit log behind it."""
-    for table in reversed(_TABLES):
+    for table in reversed(TABLES):
         target.execute(f"DELETE FROM {table}")
-    for table in _TABLES:
+    for table in TABLES:
         names = [column[0] for column in source.execute(f"SELECT * FROM {table} LIMIT 0").description]
         columns = ", ".join(f'"{name}"' for name in names)
         rows = source.each(f"SELECT {columns} FROM {table} ORDER BY 1")

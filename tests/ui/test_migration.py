@@ -27,7 +27,7 @@ from bench.postgres import Postgres, empty
 from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.conversations import Conversations
 from ui.jobs import Jobs
-from ui.migration import left_behind, migrate
+from ui.migration import TABLES, left_behind, migrate
 from ui.people import People
 from ui.rights import Access, RightsFile
 from ui.turns import TurnReply
@@ -139,6 +139,18 @@ def test_there_and_back_every_row_id_hash_and_time_is_the_same(
     assert asks(back, "ana", "And here?") == 4
     for name in ("users.json", "tokens.json"):
         assert stat.S_IMODE((back.root / name).stat().st_mode) == 0o600
+
+
+def test_every_table_that_files_hold_is_brought(workspace: Workspace) -> None:
+    used(workspace)
+    found = set()
+    for name in ("conversations", "feedback", "audit"):
+        with closing(sqlite3.connect(workspace.root / f"{name}.sqlite")) as connection:
+            tables = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+            found |= {f"{name}.{table}" for (table,) in tables if table != "due"}
+    assert found == {*TABLES} - {"texts.texts"}
 
 
 def test_what_is_brought_twice_is_there_once_and_what_came_since_comes_too(
