@@ -22,7 +22,7 @@ from signing import CHEAP, PASSWORD
 from assistant.artifacts.audit import AuditLog
 from assistant.errors import WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Assessment, FeedbackStore, Vote
-from assistant.workspace import StateServer, Workspace, locate, serving
+from assistant.workspace import StateServer, Workspace, locate, serving, unserved
 from bench.postgres import Postgres, empty
 from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.conversations import Conversations
@@ -288,6 +288,22 @@ def test_nothing_is_migrated_while_a_server_of_the_workspace_runs(workspace: Wor
             with pytest.raises(WorkspaceBusy, match="A server of"):
                 migrate(workspace, server, back=back)
     migrate(workspace, server, back=False)
+
+
+def test_no_server_starts_meanwhile_but_one_whose_workspace_cannot_be_written_does(tmp_path: Path) -> None:
+    with (
+        unserved(tmp_path / "workspace"),
+        pytest.raises(WorkspaceBusy, match="being migrated"),
+        serving(tmp_path / "workspace"),
+    ):
+        raise AssertionError
+    with serving(tmp_path / "none"):
+        assert not (tmp_path / "none").exists()
+    (tmp_path / "odd" / ".serving.lock").mkdir(parents=True)
+    with serving(tmp_path / "odd"):
+        pass
+    with pytest.raises(WorkspaceError, match="Cannot write"), unserved(tmp_path / "odd"):
+        raise AssertionError
 
 
 def test_nothing_is_migrated_while_a_job_is_under_way(workspace: Workspace, server: StateServer) -> None:
