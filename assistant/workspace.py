@@ -11,9 +11,10 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,7 +30,9 @@ _DEVICES = frozenset(
 )
 _PASSWORD = re.compile(r"(?<=://)([^/@\s\"':]*):[^@\s\"']*(?=@)|(?<=[?&]password=)[^&\s\"']*")
 _WITH_PASSWORD = re.compile(r"(?<!github)://[^@]*:[^@]*@")
-_LOCK = ".lock"
+_LOCK, _SERVING = ".lock", ".serving.lock"
+_COMING = ".state"
+"""Holds files that are whole and take their places in the workspace all together (``take_places``)."""
 _BESIDE = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 """What is made under such a name takes that of its target when it is whole."""
 
@@ -121,9 +124,16 @@ class Workspace:
 
 
 def locate(option: str | Path | None = None) -> Workspace:
-    """The workspace named by the option, else by ASSISTANT_WORKSPACE, else ``.assistant`` here."""
+    """The workspace named by the option, else by ASSISTANT_WORKSPACE, else ``.assistant`` here.
+
+    What a process that was killed has left undone of ``take_places`` is done first.
+    """
     named = option or os.environ.get("ASSISTANT_WORKSPACE") or DEFAULT_WORKSPACE
-    return Workspace(Path(named).expanduser().absolute())
+    root = Path(named).expanduser().absolute()
+    if (root / _COMING).is_dir():
+        with write_lock(root, timeout=10):
+            take_places(root)
+    return Workspace(root)
 
 
 def safe_name(name: str, what: str) -> str:
@@ -188,6 +198,64 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[None]:
+    """While a server of a workspace runs, of which there may be several. Raises WorkspaceBusy where ``unserved`` holds.
+
+    A workspace that is not there yet, or may not be written, is served all the same.
+    """
+    from filelock import ReadWriteLock, Timeout
+
+    with ExitStack() as stack:
+        try:
+            if root.is_dir():
+                lock = ReadWriteLock(make_file(root / _SERVING), timeout=0, is_singleton=False)
+                stack.enter_context(lock.read_lock())
+        except Timeout:
+            raise WorkspaceBusy(f"The state of {root} is being migrated.", "Start again when that has ended.") from None
+        except (OSError, sqlite3.Error):
+            pass
+        yield
+
+
+@contextmanager
+def unserved(root: Path) -> Iterator[None]:
+    """While no server of a workspace runs. Raises WorkspaceBusy where one does, WorkspaceError as ``write_lock``."""
+    from filelock import ReadWriteLock, Timeout
+
+    with ExitStack() as stack:
+        try:
+            lock = ReadWriteLock(make_file(root / _SERVING), timeout=0, is_singleton=False)
+            stack.enter_context(lock.write_lock())
+        except Timeout:
+            raise WorkspaceBusy(
+                f"A server of {root} runs.", "Stop 'assistant ui' and 'assistant serve' first."
+            ) from None
+        except (OSError, sqlite3.Error) as error:
+            raise WorkspaceError(f"Cannot write to {root}: {error}.", "Check the path and its rights.") from None
+        yield
+
+
+def take_places(root: Path, coming: Path | None = None) -> None:
+    """Have the files of a folder take their places in a workspace, all of them whatever is killed meanwhile.
+
+    Without ``coming``, those that an earlier call has left. Call under the write lock.
+    """
+    folder = root / _COMING
+    if coming is not None:
+        for path in (*coming.iterdir(), coming):
+            flush_to_disk(path)
+        coming.rename(folder)
+        flush_to_disk(root)
+    if folder.is_dir():
+        for file in folder.iterdir():
+            for end in ("-wal", "-shm", "-journal"):  # else SQLite would take what it kept beside the old for the new
+                (root / f"{file.name}{end}").unlink(missing_ok=True)
+            file.replace(root / file.name)
+        flush_to_disk(root)
+        folder.rmdir()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``assistant forget`` takes folders out of a corpus; the files themselves stay where they are.
+"""``assistant forget`` takes folders out of a corpus, or deletes all of it; the files stay where they are.
 
 A plain ``assistant ingest`` looks at all folders that a corpus was made from, so only a whole one can be forgotten for
 good: a part of it would be read again.
@@ -7,13 +7,18 @@ good: a part of it would be read again.
 import difflib
 import time
 from collections.abc import Collection, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.errors import IngestError, UsageError
+from assistant.service import open_corpus
 from assistant.store import vectors
+from assistant.store.lance import shared_at
+from assistant.store.shared import remove
+from assistant.store.sql import FileRow
 from assistant.text.printing import counted
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, folder_beside, write_lock
 from ingest.changes import absolute
 from ingest.pipeline import opened, publish, refuse_foreign, share
 
@@ -32,11 +37,9 @@ def forget(
     is only a part of an ingested folder, or none; IngestError or WorkspaceBusy; then nothing has changed.
     """
     started = time.perf_counter()
-    folder, names = workspace.corpus(corpus), workspace.corpus_names()
-    if corpus not in names:
-        raise UsageError(
-            f"There is no corpus '{corpus}'.", f"In {workspace.root} there are: {', '.join(names) or 'none'}."
-        )
+    folder = workspace.corpus(corpus)
+    if corpus not in workspace.corpus_names():
+        raise _no_corpus(workspace, corpus)
     refuse_foreign(workspace, corpus)
     with opened(folder, dry_run) as catalog:
         known = catalog.files()
@@ -62,6 +65,41 @@ def forget(
         return IngestReport(
             corpus, dry_run, reports, documents, catalog.counts().chunks, seconds, objection=str(objection or "")
         )
+
+
+def forget_all(workspace: Workspace, corpus: str, *, dry_run: bool = False, confirmed: bool = False) -> IngestReport:
+    """Delete a corpus, where other machines read it first and then here; again, it deletes what a killed run has left.
+
+    Also one that is only read here may be deleted: where it was ingested nobody may be left. Raises UsageError where
+    there is none, IngestError unless ``confirmed``, WorkspaceBusy.
+    """
+    started, folder = time.perf_counter(), workspace.corpus(corpus)
+    shared = shared_at(workspace.shared.url) if workspace.shared else None
+    known: list[FileRow] = []
+    if is_there := corpus in workspace.corpus_names():
+        with closing(open_corpus(workspace, corpus)) as index, index.snapshot():
+            known = index.files()
+    told = f"The corpus '{corpus}' would be deleted, with what was read of {counted(len(known), 'file')}."
+    objection = None if confirmed else IngestError(told, "If you mean it, add --yes; the files stay where they are.")
+    if not dry_run:
+        if is_there and objection:
+            raise objection
+        with write_lock(folder) if folder.exists() else nullcontext():
+            is_there |= shared is not None and remove(shared, corpus)
+        if folder.parent.exists():
+            with folder_beside(folder) as gone:  # what a run that was killed has left beside it goes first
+                if folder.exists():
+                    folder.rename(gone)
+    if not is_there:
+        raise _no_corpus(workspace, corpus)
+    reports = tuple(FileReport(row.path, "forgotten") for row in known)
+    seconds = round(time.perf_counter() - started, 3)
+    return IngestReport(corpus, dry_run, reports, 0, 0, seconds, objection=str(objection or ""))
+
+
+def _no_corpus(workspace: Workspace, corpus: str) -> UsageError:
+    names = ", ".join(workspace.corpus_names())
+    return UsageError(f"There is no corpus '{corpus}'.", f"In {workspace.root} there are: {names or 'none'}.")
 
 
 def _roots(targets: Sequence[Path], roots: Collection[Path]) -> set[Path]:

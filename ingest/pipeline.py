@@ -23,10 +23,10 @@ from assistant.errors import AssistantError, IdentityError, IngestError, ReadErr
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import READERS, vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, digest, written_here
-from assistant.store.index import CorpusIdentity
-from assistant.store.lance import LanceIndex, Shared, shared_at
-from assistant.store.shared import Held, bring, held_at, held_in, take_back
+from assistant.store.catalog import CATALOG_FILE, Catalog, digest
+from assistant.store.index import CorpusIdentity, Held, only_read
+from assistant.store.lance import Shared, shared_at
+from assistant.store.shared import bring, held_at, held_in, take_back
 from assistant.store.sql import FileRow, damage_told, file_location
 from assistant.text.printing import counted, names_of
 from assistant.types import Vectors
@@ -153,7 +153,7 @@ def refuse_foreign(workspace: Workspace, corpus: str) -> None:
     """Raise UsageError for a corpus that is only read here."""
     shared, is_here = workspace.shared, (workspace.corpus(corpus) / CATALOG_FILE).exists()
     if shared and not is_here and corpus in shared.names():
-        written_here(LanceIndex(shared_at(shared.url), corpus))
+        raise only_read(corpus, shared.url)
 
 
 def share(catalog: Catalog, workspace: Workspace) -> None:

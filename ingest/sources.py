@@ -83,6 +83,11 @@ def _roots(workspace: Workspace, corpus: str) -> list[Path]:
         return sorted({Path(row.root) for row in catalog.files()})
 
 
+def addresses_of(workspace: Workspace, corpus: str) -> list[str]:
+    """The addresses that a corpus was made from."""
+    return [address for root in _roots(workspace, corpus) if (address := address_at(root))]
+
+
 def copy_of(workspace: Workspace, address: str) -> Path:
     """The folder for the copy of what lies at an address."""
     address = address.rstrip("/")

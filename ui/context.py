@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.config import Origin, Settings
+from assistant.config import JobKind, Origin, Settings
 from assistant.errors import UsageError
 from assistant.feedback.database import FeedbackStore
 from assistant.service import Service
@@ -20,7 +20,7 @@ from assistant.text.languages import Language
 from assistant.workspace import Resource, ResourceKind, Workspace
 from ui.answering import AnswerQueue
 from ui.conversations import Conversations
-from ui.jobs import EVERYTHING, Jobs, Kind, StartedJob, variables_of
+from ui.jobs import EVERYTHING, Jobs, StartedJob, variables_of
 from ui.logs import follow, record, watch
 from ui.people import LOCAL, NOBODY, People, Role, User, people_of
 from ui.requests import RateLimit, rate_limit
@@ -107,7 +107,7 @@ class AppContext:
 
     def start(
         self,
-        kind: Kind,
+        kind: JobKind,
         about: str,
         arguments: Sequence[str],
         *,

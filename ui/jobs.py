@@ -42,7 +42,6 @@ from ui.shared import JobQueue
 if TYPE_CHECKING:
     import psutil
 
-Kind = JobKind
 State = Literal["waiting", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 EVERYTHING: Resource = "workspace", ""
 """What is behind work that may say anything of a workspace."""
@@ -58,7 +57,7 @@ _LONGEST_SILENCE = 60.0
 _HERE = socket.gethostname()
 _LOG_TAIL = 64 << 10  # some 800 lines, sent to the page every second
 # Exit statuses that tell of a result: a gate that lets nothing through has done its work, and so has doctor.
-_OUTCOMES: Mapping[Kind, frozenset[int]] = {
+_OUTCOMES: Mapping[JobKind, frozenset[int]] = {
     "eval": frozenset({0, 3, 4}),
     "compare": frozenset({0, 3, 4}),
     "doctor": frozenset({0, 1}),
@@ -72,7 +71,7 @@ class StartedJob:
     """What was asked for."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     about: str
     """What it is about, for people: a corpus, an adapter, a set of cases."""
     arguments: tuple[str, ...]
@@ -128,7 +127,7 @@ class Jobs:
 
     def start(
         self,
-        kind: Kind,
+        kind: JobKind,
         about: str,
         arguments: Sequence[str],
         user: str,
@@ -166,7 +165,7 @@ class Jobs:
                 raise UsageError(f"The work could not be started: {error.strerror}.", "Give it less at once.") from None
         return job
 
-    def take(self, kinds: Sequence[Kind]) -> StartedJob | None:
+    def take(self, kinds: Sequence[JobKind]) -> StartedJob | None:
         """Begin the job of these kinds that waits longest at the server, on this machine; None where none waits.
 
         Raises WorkspaceError for one whose files are not in this workspace: it waits on, for others.
@@ -189,7 +188,7 @@ class Jobs:
             self._queue.end(id_)
         return job
 
-    def refuse_second(self, *kinds: Kind) -> None:
+    def refuse_second(self, *kinds: JobKind) -> None:
         """Raise UsageError where no job of these kinds can be started now, because of one that is under way."""
         if not hasattr(os, "killpg"):
             raise UsageError(
@@ -201,15 +200,15 @@ class Jobs:
                     raise UsageError("Other work of this kind is still under way.", "Wait until it has ended.")
                 raise UsageError(f"'{job.about}' is still under way.", "Wait until it has ended, or stop it.")
 
-    def all(self, *kinds: Kind) -> list[Status]:
+    def all(self, *kinds: JobKind) -> list[Status]:
         """Every job, or those of some kinds, the newest first."""
         return [self._status(job) for job in self._shown(*kinds)]
 
-    def newest(self, *kinds: Kind) -> Status | None:
+    def newest(self, *kinds: JobKind) -> Status | None:
         """The newest job of some kinds."""
         return next((self._status(job) for job in self._shown(*kinds)), None)
 
-    def under_way(self, *kinds: Kind) -> Status | None:
+    def under_way(self, *kinds: JobKind) -> Status | None:
         """A job of some kinds that has not ended."""
         found = (self._status(job) for job in self._shown(*kinds))
         return next((status for status in found if status.is_under_way), None)
@@ -285,13 +284,13 @@ class Jobs:
         )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie
 
-    def _shown(self, *kinds: Kind) -> Iterator[StartedJob]:
+    def _shown(self, *kinds: JobKind) -> Iterator[StartedJob]:
         return filter(self._is_shown, self._jobs(*kinds))
 
     def _is_shown(self, job: StartedJob) -> bool:
         return all(self._shows(*one) for one in job.reads)
 
-    def _jobs(self, *kinds: Kind) -> Iterator[StartedJob]:
+    def _jobs(self, *kinds: JobKind) -> Iterator[StartedJob]:
         """Jobs of some kinds, of all where none is named, the newest first, whoever may see them."""
         if self.folder.is_dir():
             for name in sorted((path.name for path in self.folder.iterdir() if path.is_dir()), reverse=True):

@@ -26,7 +26,7 @@ COMMANDS = {
     "ask": ("ask", "Answer a question from the documents, with citations, or refuse."),
     "chat": ("talk", "Talk with the documents in the terminal."),
     "documents": ("ingest", "List what a corpus holds."),
-    "forget": ("ingest", "Take folders out of a corpus again; nothing is deleted there."),
+    "forget": ("ingest", "Take folders out of a corpus again, or all of it; their files stay."),
     "pairs": ("pairs", "Make instruction pairs from a corpus, and show them."),
     "train": ("train", "Make an adapter from instruction pairs."),
     "models": ("setup", "List, fetch, show and remove models that can be named."),
@@ -43,7 +43,7 @@ COMMANDS = {
     "audit": ("permissions", "Show and export who asked what, and who changed what."),
     "backup": ("setup", "Write the whole workspace to one file, while it is used."),
     "restore": ("setup", "Make a workspace from a backup."),
-    "migrate": ("ingest", "Bring corpora to a store that several machines read, or back."),
+    "migrate": ("ingest", "Bring corpora to a store that several machines read, or the state to a database; or back."),
     "doctor": ("setup", "Say what is wrong, and the command that mends it."),
 }
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from assistant.cli.options import (
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError, WorkspaceBusy
 from assistant.text.printing import counted, visible
-from assistant.workspace import Workspace
+from assistant.workspace import StateServer, Workspace
 
 
 @click.command("ingest", epilog="Example: assistant ingest ./docs --corpus claims")
@@ -162,9 +163,10 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
 
 
 @click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
-@click.argument("sources", nargs=-1, required=True, type=Source())
+@click.argument("sources", nargs=-1, type=Source())
 @corpus_option
 @workspace_options
+@click.option("--all", "all_", is_flag=True, help="Delete the corpus itself, also where other machines read it.")
 @click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @json_option
@@ -173,6 +175,7 @@ def forget_command(
     corpus: str,
     workspace: Workspace,
     settings: Settings,  # noqa: ARG001 - they say where shared corpora lie
+    all_: bool,
     dry_run: bool,
     confirmed: bool,
     as_json: bool,
@@ -180,62 +183,106 @@ def forget_command(
     """Take SOURCES that were ingested (or single files that were) out of a corpus; nothing is deleted there.
 
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
-    The copy of an address goes with the last corpus that was made from it.
+    The copy of an address goes with the last corpus that was made from it. --all deletes the corpus itself;
+    if that was stopped, run it again.
     """
-    from ingest.forgetting import forget
+    from ingest.forgetting import forget, forget_all
     from ingest.report import print_report
-    from ingest.sources import copy_of, drop_copies, is_address
+    from ingest.sources import addresses_of, copy_of, drop_copies, is_address
 
-    folders = [copy_of(workspace, source) if is_address(source) else Path(source) for source in sources]
-    report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
+    if all_ == bool(sources):
+        raise UsageError("Name folders, files or addresses, or --all.", "See: assistant forget --help")
+    addresses = addresses_of(workspace, corpus) if all_ else [*filter(is_address, sources)]
+    if all_:
+        try:
+            report = forget_all(workspace, corpus, dry_run=dry_run, confirmed=confirmed)
+        except UsageError:
+            if not dry_run:  # it may have gone in a run that was killed then
+                _drop_pairs(workspace, corpus)
+            raise
+    else:
+        folders = [copy_of(workspace, source) if is_address(source) else Path(source) for source in sources]
+        report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
     if not dry_run:
         _drop_pairs(workspace, corpus)
-        drop_copies(workspace, filter(is_address, sources))
+        drop_copies(workspace, addresses)
     if as_json:
         click.echo(report.to_json())
     else:
         print_report(report)
+        if all_ and not dry_run:
+            click.echo(f"There is no corpus '{corpus}' any more.")
 
 
 @click.command("migrate", epilog="Example: assistant migrate claims --to lance:s3://bucket/corpora")
 @click.argument("corpora", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="All corpora that there are.")
-@click.option("--to", "to", metavar="ADDRESS", help="Bring them there, as in lance:/srv/corpora.")
+@click.option("--state", "with_state", is_flag=True, help="People and all that is kept of them, in place of corpora.")
+@click.option(
+    "--to",
+    "to",
+    metavar="ADDRESS",
+    help="Bring them there, as in lance:/srv/corpora; state: postgresql://ana@db/house.",
+)
 @click.option("--from", "from_", metavar="ADDRESS", help="Take them from there into this workspace.")
 @workspace_options
 @json_option
 def migrate_command(
     corpora: tuple[str, ...],
     all_: bool,
+    with_state: bool,
     to: str | None,
     from_: str | None,
     workspace: Workspace,
-    settings: Settings,  # noqa: ARG001 - another address may be set there
+    settings: Settings,
     as_json: bool,
 ) -> None:
-    """Bring CORPORA to a store that several machines read, or take them back from one into this workspace.
+    """Bring CORPORA to a store that several machines read, or the state to a database, or take them back from there.
 
     Both are compared afterwards, by counts and SHA-256 of what they say. Machines whose store.url is the address
-    read what is there; each ingest with it brings what changed.
+    read what is there; each ingest with it brings what changed. State is people, rights, tokens, conversations,
+    feedback and audit log; no server may run meanwhile, and where there is other state nothing is done.
     """
+    if (to is None) == (from_ is None) or bool(corpora) + all_ + with_state != 1:
+        raise UsageError("Name corpora, --all or --state, and one of --to and --from.", "See: assistant migrate --help")
+    url, is_back = to or from_ or "", from_ is not None
+    if with_state:
+        held = _state_migrated(workspace, settings, url, is_back)
+    else:
+        held = _corpora_migrated(corpora, workspace, url, is_back)
+    if as_json:
+        print_json(held)
+        return
+    for name, kinds in held.items():
+        click.echo(f"{'The state' if with_state else repr(name)} is the same here and at {url}:")
+        for one in kinds:
+            click.echo(f"  {one['kind']:<14}{one['count']:>10,}  sha256 {one['digest'][:16]}…")
+    if with_state and settings.state.url != (to or ""):
+        click.echo(f"Have it used: assistant config set 'state.url={to or ''}'", err=True)
+
+
+def _corpora_migrated(
+    corpora: Sequence[str], workspace: Workspace, url: str, is_back: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """What is held of those named, or of all where none is."""
     from assistant.service import with_shared
     from ingest.pipeline import migrate
 
-    if (to is None) == (from_ is None) or all_ == bool(corpora):
-        raise UsageError("Name corpora or --all, and one of --to and --from.", "See: assistant migrate --help")
-    url = to or from_ or ""
     addressed, _ = config.load(workspace.config_file, assignments=(f"store.url={url}",))
     here = Workspace(workspace.root).corpus_names()
     there = with_shared(workspace, addressed)
-    wanted = corpora or (here if to else tuple(name for name in there.corpus_names() if name not in here))
-    held = {corpus: migrate(workspace, corpus, url, back=from_ is not None) for corpus in wanted}
-    if as_json:
-        print_json({corpus: [asdict(one) for one in kinds] for corpus, kinds in held.items()})
-        return
-    for corpus, kinds in held.items():
-        click.echo(f"'{corpus}' is the same here and at {url}:")
-        for one in kinds:
-            click.echo(f"  {one.kind:<10}{one.count:>10,}  sha256 {one.digest[:16]}…")
+    wanted = corpora or (tuple(name for name in there.corpus_names() if name not in here) if is_back else here)
+    return {name: [asdict(one) for one in migrate(workspace, name, url, back=is_back)] for name in wanted}
+
+
+def _state_migrated(
+    workspace: Workspace, settings: Settings, url: str, is_back: bool
+) -> dict[str, list[dict[str, Any]]]:
+    from ui.migration import migrate
+
+    addressed, _ = config.load(workspace.config_file, assignments=(f"state.url={url}",))
+    server = StateServer(addressed.state.url, settings.state.password_file)
+    return {"state": [asdict(one) for one in migrate(workspace, server, back=is_back)]}
 
 
 def _drop_pairs(workspace: Workspace, corpus: str) -> None:

@@ -12,7 +12,7 @@ from assistant import config
 from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, serving
 
 if TYPE_CHECKING:
     from ui.api.bearer_tokens import TokenScope
@@ -60,7 +60,8 @@ def ui_command(
     settings, origins = config.load(workspace.config_file, assignments=[*assignments, *own])
     workspace = with_shared(config.stated(workspace, settings), settings)
     tokens = read_tokens(settings.serve, workspace) if with_api else None
-    with open_service(workspace, settings) as service:
+    with serving(workspace.root), open_service(workspace, settings) as service:
+        _tell_left_behind(workspace)
         context = make_context(workspace, settings, origins, service)
         limits = ClientLimits(settings.ui.connections, is_proxy=Proxies(settings.ui).trusts)
         with listening_socket(context) as listening:
@@ -95,12 +96,17 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
     from ui.server import address_of
 
     changes = {"host": host, "port": port}
-    serving = settings.serve.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    settings = settings.model_copy(update={"serve": serving})
-    tokens = read_tokens(serving, workspace)
+    own = settings.serve.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = settings.model_copy(update={"serve": own})
+    tokens = read_tokens(own, workspace)
     if not workspace.corpus_names():
         click.echo(f"{workspace.root} holds no corpus yet; run: assistant ingest FOLDER", err=True)
-    with listening_socket(serving, tokens) as listening, open_service(workspace, settings) as service:
+    with (
+        serving(workspace.root),
+        listening_socket(own, tokens) as listening,
+        open_service(workspace, settings) as service,
+    ):
+        _tell_left_behind(workspace)
         address = address_of(listening)
 
         def started() -> None:
@@ -109,6 +115,16 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
         write_logs(settings.log)
         with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
             make_server(service, tokens, started).run([listening])
+
+
+def _tell_left_behind(workspace: Workspace) -> None:
+    """Say that the database holds nobody yet where files of the workspace do."""
+    if (state := workspace.state) is not None:
+        from ui.migration import left_behind
+
+        if left_behind(workspace):
+            bring = f"assistant migrate --state --to '{state.url}' --workspace '{workspace.root}'"
+            click.echo(f"The database holds nothing yet, and files of {workspace.root} do. Bring it: {bring}", err=True)
 
 
 @click.command("mcp", epilog="Example: assistant mcp --workspace ./.assistant")

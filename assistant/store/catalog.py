@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from assistant.errors import UsageError
 from assistant.store import lexical, vectors
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
-from assistant.store.index import CorpusIdentity, DocumentSummary, Index, Ranking, StoredChunk
+from assistant.store.index import CorpusIdentity, DocumentSummary, Index, Ranking, StoredChunk, only_read
 from assistant.store.lexical import Ids, LexicalIndex
 from assistant.store.sql import (
     Counts,
@@ -439,7 +438,7 @@ class Catalog:
 def written_here(index: Index) -> Catalog:
     """The catalog behind an index. Raises UsageError for a corpus that is only read on this machine."""
     if not isinstance(index, Catalog):
-        raise UsageError(f"The corpus '{index.name}' is read from {index.origin}.", "Run this where it was ingested.")
+        raise only_read(index.name, index.origin)
     return index
 
 

@@ -44,8 +44,7 @@ _CONNECT_SECONDS = 3
 _BETWEEN_ATTEMPTS = 0.1
 _BETWEEN_LOOKS = 3600.0
 """Seconds after which a schema is looked at again, and what is old of its tokens goes."""
-_MOST_CONNECTIONS = 10
-"""Of a process: each holds some 10 MB at the server."""
+_MOST_CONNECTIONS = 10  # of a process: each holds some 10 MB at the server
 _ATTEMPTS = 5
 _LATER = "Try again in a moment."
 # From the SQL of SQLite, in which migrations are written.
@@ -65,8 +64,7 @@ _OF_EACH_SCHEMA = """
 """
 _BROKEN_OFF = frozenset({"57P01", "57P02", "57P03", "40001", "40P01"})
 """Of the codes of errors (PostgreSQL, appendix A): the server ends or begins; transactions were in each other's way."""
-_LONGEST_STATEMENT = 60
-"""Seconds; none of ours takes one."""
+_LONGEST_STATEMENT = 60  # seconds; none of ours takes one
 
 
 class Interrupted(StateDown):
@@ -111,7 +109,9 @@ class Rows:
         return (dict(zip(names, row, strict=True)) for row in found)
 
 
-class _SqliteRows(Rows):
+class SqliteRows(Rows):
+    """One of SQLite."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
@@ -132,14 +132,14 @@ class _PostgresRows(Rows):
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Cursor:
         self.has_written |= not statement.lstrip().startswith("SELECT")
-        return self._connection.execute(_translated(statement), _kept(values))
+        return self._connection.execute(_translated(statement), as_kept(values))
 
     def inserted(self, statement: str, values: Sequence[object] = ()) -> int:
         return int(self.execute(f"{statement} RETURNING id", values).fetchone()[0])
 
     def each(self, statement: str, values: Sequence[object] = ()) -> Iterator[Any]:
         with self._connection.cursor() as cursor:
-            yield from cursor.stream(_translated(statement), _kept(values))
+            yield from cursor.stream(_translated(statement), as_kept(values))
 
 
 @lru_cache(256)
@@ -147,7 +147,7 @@ def _translated(statement: str) -> bytes:
     return statement.replace("%", "%%").replace("?", "%s").encode()
 
 
-def _kept(values: Sequence[object]) -> list[object]:
+def as_kept(values: Sequence[object]) -> list[object]:
     """Values as the server takes them: truth as a number, as in SQLite; and no text of its has a NUL."""
     return [
         int(one) if isinstance(one, bool) else one.replace("\0", "\ufffd") if isinstance(one, str) else one
@@ -197,7 +197,7 @@ class Database:
             return
         try:
             with closing(self._connected()) as connection, connection:
-                yield _SqliteRows(connection)
+                yield SqliteRows(connection)
         except (OSError, sqlite3.Error) as error:
             raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
 

@@ -7,12 +7,14 @@ A filter goes down as what it says, and each store finds the documents that fit 
 one ``snapshot()`` is answered from one generation.
 """
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from assistant.errors import UsageError
 from assistant.store import READERS
 from assistant.store.sql import Counts, FileRow, file_location
 from assistant.types import Filter, StoredBlock, Vectors
@@ -165,3 +167,27 @@ class Index(Protocol):
 
     def chunks_in(self, only: Filter, most: int | None = None) -> list[StoredChunk]:
         """The first chunks of the documents that fit a filter, by id; all of them unless told how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of one kind a store holds of a corpus."""
+
+    kind: str
+    count: int
+    digest: str
+    """Of what it says, in any order: the sum of the SHA-256 of its rows, in 64 hex digits."""
+
+
+def held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
+    """How much rows say, in whatever order they come."""
+    count = total = 0
+    for row in rows:
+        count += 1
+        total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big")
+    return Held(kind, count, f"{total % (1 << 256):064x}")
+
+
+def only_read(corpus: str, origin: str) -> UsageError:
+    """What is told of a corpus that nothing on this machine may change."""
+    return UsageError(f"The corpus '{corpus}' is read from {origin}.", "Run this where it was ingested.")

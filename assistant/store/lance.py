@@ -123,7 +123,8 @@ class Shared:
             if newest != self._seen[0]:
                 rows = self._open(self.place("corpora"), version=newest).to_table()
                 names, contents = (rows[column].to_pylist() for column in ("name", "live"))
-                found = {name: live_from(content, name) for name, content in zip(names, contents, strict=True)}
+                rows_of = zip(names, contents, strict=True)  # one without content is being deleted
+                found = {name: live_from(content, name) for name, content in rows_of if content}
                 # A calibration stays the same object until it is another one.
                 before = self._seen[1]
                 found = {name: before[name] if before.get(name) == one else one for name, one in found.items()}
@@ -142,6 +143,16 @@ class Shared:
             if version is None and "was not found" in str(error):
                 return None
             raise
+
+    def drop(self, corpus: str) -> None:
+        """Delete all that lies in the folder of a corpus, whatever a run that was killed has left there."""
+        import lance
+        import pyarrow as pa
+
+        folder = f"{self._root}/{corpus}"
+        # Lance deletes a table and all in its folder, and nothing else: so the folder becomes one.
+        lance.write_dataset(pa.table({"name": pa.array([], pa.string())}), folder, mode="overwrite")
+        lance.LanceDataset.drop(folder)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -180,6 +191,8 @@ class LanceIndex:
 
     def _follow(self) -> None:
         live = self._shared.live().get(self.name)
+        if self._live and not live:
+            raise UsageError(f"There is no corpus '{self.name}' at {self.origin} any more.", "Choose another one.")
         if live is not self._live:
             with self._shared.told():
                 versions = live.versions if live else {}
@@ -195,10 +208,17 @@ class LanceIndex:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything read inside sees one generation. Raises WorkspaceError when the place cannot be read."""
+        """Everything read inside sees one generation.
+
+        Raises WorkspaceError when the place cannot be read, UsageError for a corpus that was deleted.
+        """
         self._follow()
-        with self._shared.told():
-            yield
+        try:
+            with self._shared.told():
+                yield
+        except WorkspaceError:
+            self._follow()  # that it was deleted meanwhile is what is told
+            raise
 
     # What is live
 

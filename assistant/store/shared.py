@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from assistant.errors import UsageError
 from assistant.store import vectors
 from assistant.store.blocks import block_rows
 from assistant.store.catalog import CALIBRATION_FILE, Catalog
+from assistant.store.index import Held, held
 from assistant.store.lance import TABLES, Live, Shared
 from assistant.store.lexical import LexicalIndex
 from assistant.store.sql import FileRow, marks_for, metadatum, portions, quoted
@@ -51,6 +51,8 @@ def bring(catalog: Catalog, shared: Shared) -> bool:
     if identity is None:
         return False
     live = shared.live().get(catalog.name)
+    if live is None:
+        remove(shared, catalog.name)  # what a deletion that was killed has left
     content = catalog.calibration()
     calibration = None if content is None else content.decode()
     with shared.told(), catalog.snapshot():
@@ -90,11 +92,27 @@ def _at(shared: Shared, corpus: str, name: str, live: Live) -> Any:
     return shared.table(corpus, name)
 
 
-def _make_live(shared: Shared, corpus: str, live: Live) -> None:
+def remove(shared: Shared, corpus: str) -> bool:
+    """Have readers find a corpus no more, then delete it; whether there was one, or what a killed run left of it.
+
+    Raises WorkspaceError when the place cannot be written.
+    """
+    with shared.told():
+        table = shared.table("corpora")
+        if table is None or not table.count_rows(f"name = {quoted(corpus)}"):
+            return False
+        _make_live(shared, corpus, None)
+        shared.drop(corpus)
+        shared.table("corpora").delete(f"name = {quoted(corpus)}")
+    return True
+
+
+def _make_live(shared: Shared, corpus: str, live: Live | None) -> None:
+    """None: nothing is, and what is left of it is to be deleted."""
     import lance
     import pyarrow as pa
 
-    row = pa.table({"name": [corpus], "live": [live.to_json()]})
+    row = pa.table({"name": [corpus], "live": [live.to_json() if live else ""]})
     table = shared.table("corpora")
     if table is None:
         lance.write_dataset(row.slice(0, 0), shared.place("corpora"))
@@ -257,8 +275,8 @@ def _changed(
     touched: set[str] = set()
     for some in portions(went):
         ids = ", ".join(map(str, some))
-        for held in chunks.to_table(columns=["terms"], filter=f"document IN ({ids}) AND window = 0")["terms"]:
-            touched.update(held.as_py().split())
+        for words in chunks.to_table(columns=["terms"], filter=f"document IN ({ids}) AND window = 0")["terms"]:
+            touched.update(words.as_py().split())
         chunks.delete(f"document IN ({ids})")
         documents.delete(f"id IN ({ids})")
     if came:
@@ -342,16 +360,6 @@ def _add_parts(table: Any, column: str) -> None:
 # There and back
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How much of one kind a store holds of a corpus."""
-
-    kind: str
-    count: int
-    digest: str
-    """Of what it says, in any order: the sum of the SHA-256 of its rows, in 64 hex digits."""
-
-
 _KINDS = {
     "files": ("root", "path", "size", "modified_ns", "hash", "document", "failure"),
     "documents": ("id", "key", "title", "format", "language", "date", "pages", "page_starts", "metadata", "warnings",
@@ -375,22 +383,14 @@ def held_in(catalog: Catalog) -> tuple[Held, ...]:
         "vectors": "SELECT chunk_id, row_number() OVER (PARTITION BY chunk_id ORDER BY windows.id) - 1, digest, vector"
         f" FROM windows JOIN chunks ON chunks.id = chunk_id WHERE document_id IN {live}",
     }
-    return tuple(_held(kind, catalog.connection.execute(query)) for kind, query in queries.items())
+    return tuple(held(kind, catalog.connection.execute(query)) for kind, query in queries.items())
 
 
 def held_at(shared: Shared, corpus: str) -> tuple[Held, ...]:
     """What is live of a corpus in a shared store. Raises UsageError for one that is not there."""
     with shared.told():
         tables = _live_tables(shared, corpus)
-        return tuple(_held(kind, _rows_there(tables, kind)) for kind in _KINDS)
-
-
-def _held(kind: str, rows: Iterable[Sequence[Any]]) -> Held:
-    count = total = 0
-    for row in rows:
-        count += 1
-        total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big")
-    return Held(kind, count, f"{total % (1 << 256):064x}")
+        return tuple(held(kind, _rows_there(tables, kind)) for kind in _KINDS)
 
 
 def _live_tables(shared: Shared, corpus: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from assistant.workspace import Workspace, close_to_others, flush_to_disk, folde
 _MANIFEST = "backup.json"
 _SQLITE = b"SQLite format 3\0"
 # Locks, files and folders that are not renamed to their place yet, and what SQLite keeps beside an open database.
-_PASSING = re.compile(r"\.lock|\..+\.tmp|.+-(?:wal|shm|journal)")
+_PASSING = re.compile(r"\.(?:serving\.)?lock|\..+\.tmp|.+-(?:wal|shm|journal)")
 _FASTEST = 1  # level of gzip: vectors and weights hardly get smaller by more work
 
 

@@ -5,10 +5,11 @@ When a document is forgotten, the pairs that are about it or show it go at once,
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, header_file, read_header, read_pairs, write_pairs
 from assistant.errors import PairsError
@@ -108,14 +109,18 @@ def _text(passage: Passage) -> Text:
 def drop_forgotten(workspace: Workspace, corpus: str) -> dict[str, int]:
     """Take out of all sets made from ``corpus`` what shows documents that it no longer has: pairs dropped, by set.
 
-    A document under another name is still there, and its pairs get that name. Sets of other corpora, and files
-    without a header, are left alone; so is one that cannot be read. Raises WorkspaceBusy while pairs are being made.
+    A corpus that was deleted has none. A document under another name is still there, and its pairs get that name. Sets
+    of other corpora, and files without a header, are left alone; so is one that cannot be read. Raises WorkspaceBusy
+    while pairs are being made.
     """
     folder = workspace.corpus(corpus)
-    if not workspace.pairs.is_dir() or not (folder / CATALOG_FILE).exists():
+    if not workspace.pairs.is_dir():
         return {}
     dropped: dict[str, int] = {}
-    with closing(Catalog(folder)) as catalog:
+    with ExitStack() as stack:
+        if not (folder / CATALOG_FILE).exists():
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+        catalog = stack.enter_context(closing(Catalog(folder)))
         hashes = hashes_of(catalog)
         if not any(_sets_with_others(workspace, corpus, hashes)):
             return {}

@@ -1,16 +1,18 @@
 """A corpus that several machines read: all of a publish or nothing, whatever is killed, and the whole way back."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
+import lance
 import numpy as np
 import pytest
 from commands import run
@@ -19,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from serving import post
 
 from assistant.config import Settings, StoreSettings
-from assistant.errors import UsageError, WorkspaceError
+from assistant.errors import IngestError, UsageError, WorkspaceError
 from assistant.service import Service, open_corpus, with_shared
 from assistant.store import lance as lance_module
 from assistant.store import shared as shared_module
@@ -33,7 +35,7 @@ from assistant.workspace import Workspace
 from eval.cases import Case, GoldSpan
 from eval.gold import corpus_about
 from ingest import pipeline
-from ingest.forgetting import forget
+from ingest.forgetting import forget, forget_all
 from ingest.pipeline import ingest, migrate
 from ui.pages.chat.asking import questions_of
 from ui.pages.documents.view import documents_of, preview
@@ -247,6 +249,101 @@ def test_what_is_forgotten_is_gone_there_too(
         assert index.files() == [] and index.counts().chunks == 0
 
 
+def lying(folder: Path) -> set[str]:
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and "corpora.lance" not in str(path)
+    }
+
+
+@pytest.mark.parametrize("by", ["writer", "reader"])
+def test_a_corpus_that_is_deleted_is_gone_here_and_there_and_who_has_it_open_is_told(
+    writer: Workspace, reader: Workspace, docs: Path, sharing: Settings, tmp_path: Path, by: str
+) -> None:
+    write(docs, *TOPICS)
+    published(writer, docs, sharing)
+    ingest(writer, "other", [docs], sharing, embedder=FakeEmbedder())
+    told = f"There is no corpus 'claims' at {sharing.store.url} any more. Choose another one."
+    with closing(Service(reader, sharing, FakeEmbedder(), lambda: None)) as service:  # type: ignore[arg-type,return-value]
+        index = open_corpus(reader, "claims")
+        assert service.search("claims", "hail") and index.counts().chunks
+        with pytest.raises(IngestError, match="5 files"):
+            forget_all(writer, "claims")
+        assert forget_all(reader, "claims", dry_run=True).objection and service.search("claims", "hail")
+        with pytest.raises(UsageError) as caught, index.snapshot():  # in the midst of a question
+            assert len(forget_all(writer if by == "writer" else reader, "claims", confirmed=True).files) == 5
+            index.text(1)
+        assert str(caught.value) == told
+        with pytest.raises(UsageError) as caught, index.snapshot():
+            pass
+        assert str(caught.value) == told
+        with pytest.raises(UsageError, match="There is no corpus 'claims'"):
+            service.search("claims", "hail")
+        assert service.search("other", "hail")
+    assert all(name.startswith("other") for name in lying(tmp_path / "shared"))
+    assert reader.corpus_names() == ("other",) and not reader.root.exists()
+    assert (writer.root / "corpora" / "claims").exists() == (by == "reader")
+    published(writer, docs, sharing)  # as anew
+    assert found(reader, sharing, "damage by hail") == found(writer, sharing, "damage by hail") != []
+
+
+@pytest.mark.parametrize("step", ["_make_live", "drop", "dropped", "delete", "rename", "rmtree"])
+@pytest.mark.parametrize("then", ["again", "ingest"])
+def test_a_deletion_that_is_killed_leaves_all_or_nothing_to_find_and_is_ended_by_the_next(
+    writer: Workspace, reader: Workspace, docs: Path, sharing: Settings, tmp_path: Path, step: str, then: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    write(docs, *TOPICS)
+    published(writer, docs, sharing)
+    before, everything = found(reader, sharing, "damage by hail"), lying(tmp_path / "shared")
+
+    def killed(*_: Any, **__: Any) -> None:
+        if step == "dropped":  # a part of it
+            for name in sorted(everything)[::2]:
+                (tmp_path / "shared" / name).unlink()
+        raise KeyboardInterrupt
+
+    places = {
+        "_make_live": (shared_module, "_make_live"), "drop": (Shared, "drop"), "dropped": (Shared, "drop"),
+        "delete": (lance.LanceDataset, "delete"), "rename": (Path, "rename"), "rmtree": (shutil, "rmtree"),
+    }  # fmt: skip
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(*places[step], killed)
+        forget_all(writer, "claims", confirmed=True)
+    if step == "_make_live":
+        assert found(reader, sharing, "damage by hail") == before
+    else:
+        assert reader.corpus_names() == ()
+    if then == "ingest":
+        published(writer, docs, sharing)
+        assert found(reader, sharing, "damage by hail") == before
+        with closing(Catalog(writer.corpus("claims"))) as catalog, catalog.snapshot():
+            assert held_in(catalog) == held_at(Shared(sharing.store.url), "claims")
+    with suppress(UsageError):
+        forget_all(writer, "claims", confirmed=True)
+    assert lying(tmp_path / "shared") == set() == lying(writer.corpora)
+    with pytest.raises(UsageError, match="There is no corpus 'claims'"):
+        forget_all(writer, "claims", confirmed=True)
+
+
+def test_the_command_deletes_a_corpus_with_its_pairs_and_no_other(
+    workspace: Workspace, docs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(docs, *TOPICS)
+    place = ("--workspace", str(workspace.root))
+    for corpus in ("claims", "other"):
+        assert run(capsys, "ingest", str(docs), "--pairs", "--corpus", corpus, *place)[0] == 0
+    for wrong in ((), ("--all", str(docs))):
+        assert run(capsys, "forget", *wrong, "--corpus", "claims", *place)[0] == 2
+    assert run(capsys, "forget", "--all", "--corpus", "claims", *place)[0] == 1
+    status, out, errors = run(capsys, "forget", "--all", "--yes", "--corpus", "claims", *place)
+    assert status == 0 and "5 forgotten" in out and "There is no corpus 'claims' any more." in out, errors
+    assert workspace.corpus_names() == ("other",) and not workspace.corpus("claims").exists()
+    assert {file.name for file in workspace.pairs.glob("*.jsonl")} == {"other.jsonl"} and docs.exists()
+    assert run(capsys, "forget", "--all", "--yes", "--corpus", "claims", *place)[0] == 2
+
+
 def test_there_and_back_nothing_is_lost(
     workspace: Workspace, docs: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -404,3 +501,7 @@ def test_an_object_store_holds_a_corpus_as_a_disk_does(
     published(writer, docs, sharing)
     assert found(reader, sharing, "is hail not insured") == found(writer, sharing, "is hail not insured")
     assert {one.count for one in migrate(Workspace(tmp_path / "again"), "claims", bucket, back=True)} >= {5}
+    forget_all(writer, "claims", confirmed=True)
+    assert reader.corpus_names() == () and not Shared(bucket).table("claims", "chunks")
+    listed = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"]).list_objects_v2(Bucket="corpora")
+    assert not [one for one in listed["Contents"] if "/claims/" in one["Key"]]

@@ -17,10 +17,11 @@ import psutil
 import pytest
 
 from assistant import config
+from assistant.config import JobKind
 from assistant.errors import UsageError, WorkspaceError
 from assistant.workspace import StateServer, Workspace
 from bench.postgres import Postgres, empty
-from ui.jobs import Jobs, Kind, Status, variables_of
+from ui.jobs import Jobs, Status, variables_of
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def workspace(tmp_path: Path, state: StateServer | None) -> Iterator[Workspace]:
 
     def take() -> None:
         while not is_over.wait(0.05):
-            Jobs(made).take(get_args(Kind))
+            Jobs(made).take(get_args(JobKind))
 
     taking = threading.Thread(target=take)
     if state:
@@ -172,7 +173,7 @@ def test_a_job_that_will_not_stop_is_stopped_when_asked_again(jobs: Jobs) -> Non
         ("pairs", "import os; os.kill(os.getpid(), 11)", "failed", ""),
     ],
 )  # fmt: skip
-def test_how_a_job_ended_is_told(jobs: Jobs, kind: Kind, code: str, outcome: str, error: str) -> None:
+def test_how_a_job_ended_is_told(jobs: Jobs, kind: JobKind, code: str, outcome: str, error: str) -> None:
     status = waited(jobs, jobs.start(kind, "cars", [code], "ada").id)
     assert (status.state, status.error) == (outcome, error)
 
@@ -351,7 +352,7 @@ def test_a_job_is_done_by_a_machine_that_may_do_it_and_seen_by_all(shared: Works
 
 
 def test_of_many_machines_one_takes_a_job(shared: Workspace) -> None:
-    kinds: tuple[Kind, ...] = ("train", "ingest", "eval")
+    kinds: tuple[JobKind, ...] = ("train", "ingest", "eval")
     jobs = [Jobs(shared).start(kind, "one", [""], "ada").id for kind in kinds]
     with ThreadPoolExecutor(8) as threads:
         taken = [job.id for job in threads.map(lambda _: Jobs(shared).take(kinds), range(24)) if job]

@@ -6,11 +6,12 @@ import pytest
 from apps import app_context
 from fakes import ScriptedEngine
 
+from assistant.config import JobKind
 from assistant.text.languages import LANGUAGES
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.jobs import Kind, StartedJob, State, Status
+from ui.jobs import StartedJob, State, Status
 from ui.shown.components import duration, log_html, state_html, state_line, step_line
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -21,7 +22,7 @@ def context(workspace: Workspace) -> AppContext:
     return app_context(workspace, ScriptedEngine(""))
 
 
-def status_of(state: State = "running", kind: Kind = "train", progress: Progress | None = None) -> Status:
+def status_of(state: State = "running", kind: JobKind = "train", progress: Progress | None = None) -> Status:
     return Status(StartedJob("id", kind, SCRIPT, (), "ada", 0.0), state, 125.0, 1, progress, SCRIPT)
 
 
@@ -29,10 +30,10 @@ def test_every_kind_and_state_has_words(context: AppContext) -> None:
     for language in LANGUAGES:
         lines = {
             state_line(context.in_language(language), status_of(state, kind))
-            for kind in get_args(Kind)
+            for kind in get_args(JobKind)
             for state in get_args(State)
         }
-        assert len(lines) == len(get_args(Kind)) * len(get_args(State))
+        assert len(lines) == len(get_args(JobKind)) * len(get_args(State))
 
 
 @pytest.mark.parametrize("state", ["stopping", "stopped", "lost"])

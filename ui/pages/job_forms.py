@@ -22,14 +22,14 @@ import gradio as gr
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, validate_call
 from pydantic.fields import FieldInfo
 
-from assistant.config import Settings
+from assistant.config import JobKind, Settings
 from assistant.errors import UsageError
 from assistant.models import BUNDLED
 from assistant.models.catalogue import catalogue
 from assistant.text.languages import Language
 from assistant.workspace import safe_name
 from ui.context import AppContext
-from ui.jobs import Kind, Status
+from ui.jobs import Status
 from ui.pages.events import CLICKED, QUIET, still_html, telling, when_opened
 from ui.people import Role, User
 from ui.shown.components import log_html, state_html
@@ -165,7 +165,7 @@ class JobPanel:
 
 
 def job_panel(
-    context: AppContext, kinds: Sequence[Kind], role: Role, result: Callable[[AppContext, Status], str]
+    context: AppContext, kinds: Sequence[JobKind], role: Role, result: Callable[[AppContext, Status], str]
 ) -> JobPanel:
     """Lay out a panel for the newest job of some kinds; ``result`` is the HTML of what it gives, so far or at its end,
     for whoever looks.

@@ -7,9 +7,10 @@ from datetime import date
 
 from markupsafe import Markup
 
+from assistant.config import JobKind
 from assistant.text.languages import LANGUAGES
 from ui.context import AppContext
-from ui.jobs import Kind, State, Status
+from ui.jobs import State, Status
 from ui.people import User
 from ui.shown.templates import filled
 from ui.signin import SIGN_OUT
@@ -104,7 +105,7 @@ _STEPS = {
     "generating": "generating",
 }
 _BROKEN_OFF: Set[State] = {"stopping", "stopped", "lost"}
-_KEEPING: Set[Kind] = {"ingest", "forget", "train", "eval", "fetch"}
+_KEEPING: Set[JobKind] = {"ingest", "forget", "train", "eval", "fetch"}
 """Jobs whose work is kept as it goes; the others write all they have at their end."""
 _TONES = {"done": "good", "failed": "bad", "lost": "bad", "stopped": "calm"}
 

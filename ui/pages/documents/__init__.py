@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from assistant.artifacts.command_reports import IngestReport
+from assistant.config import JobKind
 from assistant.workspace import DEFAULT_CORPUS, checked_source
 from ui.context import AppContext
-from ui.jobs import Kind, Status, printed
+from ui.jobs import Status, printed
 from ui.pages.documents.view import (
     DocumentRow,
     document,
@@ -38,7 +39,7 @@ from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, j
 from ui.shown.components import empty_html, message_html, meta_html
 from ui.uploads import stored
 
-_KINDS: tuple[Kind, ...] = ("ingest", "forget")
+_KINDS: tuple[JobKind, ...] = ("ingest", "forget")
 
 
 @dataclass(frozen=True, slots=True)

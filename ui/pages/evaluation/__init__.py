@@ -10,10 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.cards import BASE, adapters_shown
 from assistant.artifacts.evaluations import DRAFT, Comparison
+from assistant.config import JobKind
 from assistant.errors import UsageError
 from assistant.workspace import Resource, replaced_atomically
 from ui.context import AppContext
-from ui.jobs import Kind, Status, printed
+from ui.jobs import Status, printed
 from ui.pages.evaluation.view import (
     CASES_FOLDER,
     case_files,
@@ -41,7 +42,7 @@ from ui.scope import known_documents
 from ui.shown.components import message_html
 from ui.uploads import kept_as
 
-KINDS: tuple[Kind, ...] = ("eval", "compare", "draft", "draw")
+KINDS: tuple[JobKind, ...] = ("eval", "compare", "draft", "draw")
 _WITHOUT_ADAPTER = ("base", "base+rag")
 _RAG = "+rag"
 _ADDRESS = "(_, ...others) => [location.hash.slice(1), ...others]"

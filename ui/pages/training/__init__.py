@@ -8,11 +8,12 @@ import gradio as gr
 
 from assistant.artifacts.cards import unfinished_runs
 from assistant.artifacts.command_reports import CheckReport, PairsReport
+from assistant.config import JobKind
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import Resource, make_folder, safe_name
 from ui.context import AppContext
-from ui.jobs import Kind, Status, printed
+from ui.jobs import Status, printed
 from ui.pages.events import (
     CLICKED,
     QUIET,
@@ -54,7 +55,7 @@ from ui.people import User
 from ui.texts import explanation
 from ui.uploads import kept_as
 
-KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
+KINDS: tuple[JobKind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
 GROUPS = {
     "adapter": ("name", "method", "rank", "alpha"),
     "course": ("epochs", "max_steps", "learning_rate", "patience", "seed"),
