@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.errors import IngestError, UsageError
-from assistant.service import open_corpus
+from assistant.service import open_corpus, refuse_foreign
 from assistant.store import vectors
 from assistant.store.lance import shared_at
 from assistant.store.shared import remove
@@ -20,7 +20,7 @@ from assistant.store.sql import FileRow
 from assistant.text.printing import counted
 from assistant.workspace import Workspace, folder_beside, write_lock
 from ingest.changes import absolute
-from ingest.pipeline import opened, publish, refuse_foreign, share
+from ingest.pipeline import opened, publish, share
 
 
 def forget(

@@ -22,9 +22,10 @@ from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError, WorkspaceError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
+from assistant.service import refuse_foreign
 from assistant.store import READERS, vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, digest
-from assistant.store.index import CorpusIdentity, Held, only_read
+from assistant.store.index import CorpusIdentity, Held
 from assistant.store.lance import Shared, shared_at
 from assistant.store.shared import bring, held_at, held_in, take_back
 from assistant.store.sql import FileRow, damage_told, file_location
@@ -147,13 +148,6 @@ def _refuse_new(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> N
         raise UsageError(nothing, "Name a folder: assistant ingest ./docs")
     for target in targets:
         next(scan(absolute(target)), None)
-
-
-def refuse_foreign(workspace: Workspace, corpus: str) -> None:
-    """Raise UsageError for a corpus that is only read here."""
-    shared, is_here = workspace.shared, (workspace.corpus(corpus) / CATALOG_FILE).exists()
-    if shared and not is_here and corpus in shared.names():
-        raise only_read(corpus, shared.url)
 
 
 def share(catalog: Catalog, workspace: Workspace) -> None:

@@ -29,6 +29,7 @@ import psutil
 
 from assistant.config import IngestSettings, UiSettings
 from assistant.errors import UsageError
+from assistant.service import refuse_foreign
 from assistant.work.processes import reading_processes
 from assistant.workspace import (
     Workspace,
@@ -155,9 +156,10 @@ def stored(
 ) -> Taken:
     """Keep what ``user`` has sent in the folder of a corpus.
 
-    Raises UsageError for a corpus whose name could leave the workspace, for too many files, and for one that someone
-    else has sent.
+    Raises UsageError for a corpus whose name could leave the workspace or that is only read here, for too many files,
+    and for one that someone else has sent.
     """
+    refuse_foreign(workspace, corpus)
     name_of = safe_name if corpus in workspace.corpus_names() else new_name
     folder = workspace.root / "uploads" / name_of(corpus, "corpus")
     if len(arrived) > settings.upload_files:

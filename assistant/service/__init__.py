@@ -31,7 +31,7 @@ from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import JointRetriever, Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
-from assistant.store.index import Index
+from assistant.store.index import Index, only_read
 from assistant.store.lance import LanceIndex, shared_at
 from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
 from assistant.workspace import DEFAULT_CORPUS, Workspace
@@ -377,3 +377,10 @@ def open_corpus(workspace: Workspace, corpus: str) -> Index:
         f"There is no corpus '{corpus}' in {workspace.root}" + (f"; there are: {', '.join(names)}." if names else "."),
         f"Add --corpus {names[0]}, or {ingest[0].lower()}{ingest[1:]}" if names else ingest,
     )
+
+
+def refuse_foreign(workspace: Workspace, corpus: str) -> None:
+    """Raise UsageError for a corpus that is only read here."""
+    shared, is_here = workspace.shared, (workspace.corpus(corpus) / CATALOG_FILE).exists()
+    if shared and not is_here and corpus in shared.names():
+        raise only_read(corpus, shared.url)

@@ -39,8 +39,10 @@ from ingest.forgetting import forget, forget_all
 from ingest.pipeline import ingest, migrate
 from ui.pages.chat.asking import questions_of
 from ui.pages.documents.view import documents_of, preview
+from ui.people import LOCAL
 from ui.scope import Scope, offered
 from ui.sources.library import CitedSpan, Library
+from ui.uploads import Arrivals, stored
 
 TOPICS = ("hail", "fire", "storm", "theft", "flood")
 
@@ -228,6 +230,7 @@ def test_what_only_the_writer_can_do_is_told_in_one_line(
         lambda: ingest(reader, "claims", [docs], sharing, embedder=FakeEmbedder()),
         lambda: ingest(reader, "claims", [], sharing, embedder=FakeEmbedder(), rebuild=True),
         lambda: forget(reader, "claims", [docs]),
+        lambda: stored([docs / "hail.md"], reader, "claims", LOCAL, Arrivals(), sharing.ui),
     )
     for act in acts:
         with pytest.raises(UsageError) as caught:
@@ -236,7 +239,26 @@ def test_what_only_the_writer_can_do_is_told_in_one_line(
     place = ("--workspace", str(reader.root), "--set", f"store.url={sharing.store.url}")
     status, _, errors = run(capsys, "pairs", "--corpus", "claims", *place)
     assert (status, errors) == (2, f"Error: {told}\n")
-    assert not reader.corpora.exists()
+    assert not reader.corpora.exists() and not (reader.root / "uploads").exists()
+
+
+def test_the_command_opens_the_app_over_corpora_that_lie_elsewhere(
+    writer: Workspace,
+    reader: Workspace,
+    docs: Path,
+    sharing: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(docs, *TOPICS)
+    published(writer, docs, sharing)
+
+    def names(workspace: Workspace, *_: object) -> None:
+        raise UsageError(f"The app has {', '.join(workspace.corpus_names())}.")
+
+    monkeypatch.setattr("ui.context.make_context", names)
+    status, _, errors = run(capsys, "ui", "--workspace", str(reader.root), "--set", f"store.url={sharing.store.url}")
+    assert (status, errors) == (2, "Error: The app has claims.\n")
 
 
 def test_what_is_forgotten_is_gone_there_too(
