@@ -64,9 +64,11 @@ def test_no_more_than_are_admitted_are_in_work() -> None:
 
 
 def test_a_prompt_is_read_in_chunks_beside_those_that_write() -> None:
-    narrow = Pace(slots=4, prompt_token=0.001, steps=((1, 0.02), (4, 0.02)), chunk=10)
-    seconds = waits(Work(0.0, 0.0, prompt=100, written=1), House(1, 1.0, 1, 1, 1, narrow), 50)
-    assert statistics.fmean(seconds) == pytest.approx(0.1)
+    """Both are asked at once. As a whole both prompts are read first; in chunks one is, and the other beside it."""
+    work = Work(before=0.0, behind=0.0, prompt=1000, written=101)
+    for chunk, whole in ((2000, (4.0, 4.0)), (10, (4.0, 6.0))):
+        pace = Pace(slots=4, prompt_token=0.001, steps=((1, 0.02), (4, 0.02)), chunk=chunk)
+        assert waits(work, House(2, 0.0, 1, 2, 1, pace), 1.0) == pytest.approx(whole, rel=0.02)
 
 
 def test_what_is_asked_while_it_warms_up_is_left_out() -> None:
