@@ -87,7 +87,16 @@ def machines() -> Iterator["Cluster"]:
         made.shutdown()  # type: ignore[no-untyped-call]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started hears Ctrl-C, although the tests may be a background job of a shell, which does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_nothing_is_left_running_behind_a_cluster_of_its_own_that_is_interrupted(docs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "assistant", "ingest", str(docs), "--workspace", str(tmp_path / "w")]
     environment = {**os.environ, "RAY_AUTH_TOKEN": "another token that no one else has", "HOME": str(tmp_path)}
