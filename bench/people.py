@@ -1,6 +1,6 @@
 """Whether the simulation of people who wait for answers (``bench.simulation``) says what they wait here.
 
-    python -m bench.people [--people 8] [--minutes 5] [--pause 10] [--record measured.json]
+    python -m bench.people [--people 8] [--minutes 10] [--pause 20] [--record measured.json]
 
 The sample is served by ``assistant serve`` on one core, the bundled model by llama.cpp on another. One person asks
 first, which gives processor time of the app and tokens of each answer; prompts of several lengths, and several requests
@@ -76,7 +76,8 @@ def on_core(core: int) -> Iterator[None]:
 def serving(workspace: Path, engine: Engine) -> Iterator[App]:
     """``assistant serve`` while the block runs."""
     values = [f"engine.url={engine.url}", "engine.model=smollm2", f"engine.parallel={_ADMITTED}"]
-    values += ["serve.requests_per_minute=0"]
+    # Prompts and answers that a core reads and writes in seconds, so that there are enough of them.
+    values += ["serve.requests_per_minute=0", "answer.evidence=2", "engine.max_new_tokens=40"]
     command = [sys.executable, "-m", "assistant", "serve", "--port", "0", "--workspace", str(workspace)]
     command += [part for value in values for part in ("--set", value)]
     with on_core(0):
@@ -87,7 +88,7 @@ def serving(workspace: Path, engine: Engine) -> Iterator[App]:
         if "Serving" not in line:
             raise click.ClickException("assistant serve did not start.")
         try:
-            yield App(line.split(" on ")[1].split()[0].rstrip("."), psutil.Process(process.pid))
+            yield App(line.split(" on ")[1].split()[0].rstrip(";"), psutil.Process(process.pid))
         finally:
             process.terminate()
 
@@ -134,9 +135,9 @@ def asked_by(people: int, app: App, questions: Sequence[str], pause: float, seco
 
 @click.command()
 @click.option("--people", default=8, show_default=True, type=click.IntRange(1))
-@click.option("--minutes", default=5.0, show_default=True)
-@click.option("--pause", default=10.0, show_default=True, help="Mean seconds between an answer and the next question.")
-@click.option("--questions", default=80, show_default=True, help="Of the sample's cases.")
+@click.option("--minutes", default=10.0, show_default=True)
+@click.option("--pause", default=20.0, show_default=True, help="Mean seconds between an answer and the next question.")
+@click.option("--questions", default=60, show_default=True, help="Of the sample's cases.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--record", "file", type=click.Path(dir_okay=False, path_type=Path), help="Keep what was measured.")
 def main(people: int, minutes: float, pause: float, questions: int, seed: int, file: Path | None) -> None:
